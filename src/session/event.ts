@@ -1,0 +1,28 @@
+import type { Json } from './json.js';
+import type { StepKind } from './step.js';
+
+/** A line of the event log: a live view of a session, never its truth. Keyed `(seq, attempt, n)`: a repeated attempt starts again at `n` 0. */
+export interface SessionEvent {
+  /** Unix time in milliseconds. */
+  at: number;
+  /** Step sequence number in the session. */
+  seq: number;
+  attempt: number;
+  /** Number of the event within its attempt. */
+  n: number;
+  kind: EventKind;
+  step?: StepKind;
+  data?: Json;
+}
+
+export type EventKind =
+  | 'step-started'
+  | 'step-finished'
+  | 'step-failed'
+  | 'model-delta'
+  | 'model-retry'
+  | 'cell-output'
+  | 'cell-display'
+  | 'sandbox-started'
+  | 'kernel-lost'
+  | 'verification-progress';

@@ -1,0 +1,72 @@
+import type { Finding } from './finding.js';
+import type { Hash } from './json.js';
+
+/** Text with its middle cut out when it was too long. */
+export interface BoundedText {
+  text: string;
+  /** Characters left out in the middle; 0 when whole. */
+  omitted: number;
+}
+
+/** One thing a cell showed: text by MIME type, or an image kept as a blob. */
+export interface Display {
+  /** Bounded text forms by MIME type (`text/plain`, `text/html`, `text/markdown`, `application/json`). */
+  text: Record<string, BoundedText>;
+  /** Images by MIME type (`image/png`, `image/jpeg`): blob and size. */
+  images: Record<string, { hash: Hash; bytes: number }>;
+}
+
+/** How an execution ended. `kernel-died`: the process is gone and its variables with it; whether the cell's effects happened is not known. */
+export type CellEnd = 'ok' | 'error' | 'timeout' | 'interrupted' | 'kernel-died';
+
+/** What one cell did, as the guest reported it. Hostile text. */
+export interface CellObservation {
+  kind: 'cell';
+  /** Number of the cell in the session's kernel, from 0. */
+  k: number;
+  ended: CellEnd;
+  stdout: BoundedText;
+  stderr: BoundedText;
+  /** The last expression's value, if it has one. */
+  result: Display | null;
+  displays: Display[];
+  /** For `error`: class, message and a traceback cut down to the user's lines. For other ends than `ok`: a sentence in `message`. */
+  error: { type: string; message: string; traceback: string } | null;
+  ms: number;
+  /** True when the kernel had to be started afresh before this cell, so that earlier variables are gone. */
+  freshKernel: boolean;
+}
+
+/** A file that the script or the session leaves. */
+export interface Artifact {
+  /** Path relative to the workspace. */
+  path: string;
+  bytes: number;
+  sha256: Hash;
+  role: 'output' | 'script' | 'plot' | 'file';
+}
+
+/** One check of the final script: passed, failed (with findings) or not run (with the reason). */
+export interface CheckResult {
+  /** `parses`, `main`, `credentials`, `runs`, `outputs`, `repeats`, or `pack:<name>`. */
+  check: string;
+  state: 'passed' | 'failed' | 'not-run';
+  detail: string;
+}
+
+/** What verification of a script found. Findings are data for `review` and `retry`. */
+export interface VerificationObservation {
+  kind: 'verification';
+  ok: boolean;
+  checks: CheckResult[];
+  findings: Finding[];
+  /** Files the script wrote in its first run; kept as blobs. */
+  outputs: Artifact[];
+  stdout: BoundedText;
+  stderr: BoundedText;
+  /** Isolation that was active: a result under `none` says so. */
+  isolation: 'bubblewrap' | 'none';
+  ms: number;
+}
+
+export type Observation = CellObservation | VerificationObservation;

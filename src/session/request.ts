@@ -1,0 +1,70 @@
+import type { Hash } from './json.js';
+
+/** A file that admission has copied into the session; every run sees it read-only at `/inputs/<name>`. */
+export interface InputRef {
+  /** File name as the user gave it (base name only: no slash, not `.` or `..`); any other Unicode is allowed. */
+  name: string;
+  sha256: Hash;
+  bytes: number;
+}
+
+/** A file that the final script promises to write. `path` is relative to the workspace. */
+export interface OutputSpec {
+  path: string;
+}
+
+/** The approaches a request may ask for. */
+export const STRATEGIES = ['codeact', 'single-shot'] as const;
+export type StrategyName = (typeof STRATEGIES)[number];
+
+/** When a person is asked. `plan` and `every-cell` are reserved words that `open` refuses. */
+export const APPROVAL_POLICIES = ['never', 'final'] as const;
+export type ApprovalPolicy = (typeof APPROVAL_POLICIES)[number];
+
+/** Where generated code runs. `none` is development only and must be asked for by name. */
+export type Isolation = 'bubblewrap' | 'none';
+
+export interface RequestLimits {
+  /** Wall time of one cell before it is interrupted. */
+  cellTimeoutMs: number;
+  /** Wall time of one run of the final script. */
+  scriptTimeoutMs: number;
+  /** Resident memory of one sandbox. */
+  memoryBytes: number;
+  /** Size of one sandbox's workspace. */
+  diskBytes: number;
+  /** How often a failed verification may be handed back to the model. */
+  maxRepairs: number;
+  /** Steps in one workflow run before it continues as new. */
+  stepsPerRun: number;
+}
+
+export interface RequestBudget {
+  /** Upper bound of steps (plan, code, execute, review, retry) for this request. */
+  maxSteps: number;
+  /** US dollars for this request's model calls, or null for no bound. */
+  maxCostUsd: number | null;
+}
+
+/** One admitted request: all options resolved, inputs already in the session. Plain JSON, so that a Schedule can start it. */
+export interface Request {
+  /** Unique within the session; the same id sent again is the same request. */
+  id: string;
+  prompt: string;
+  strategy: StrategyName;
+  /** Name of a context pack, or null. */
+  pack: string | null;
+  inputs: InputRef[];
+  /** Files that only checks may read; they never enter a sandbox that runs generated code. */
+  truth: InputRef[];
+  outputs: OutputSpec[];
+  /** Model name as the endpoint knows it. */
+  model: string;
+  /** Name of the sandbox backend. */
+  sandbox: string;
+  isolation: Isolation;
+  limits: RequestLimits;
+  budget: RequestBudget;
+  approval: { policy: ApprovalPolicy; /** How long a proposal waits before it expires. */ expiryMs: number };
+  labels: Record<string, string>;
+}

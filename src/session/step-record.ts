@@ -1,0 +1,32 @@
+import type { Fact } from './facts.js';
+import type { Hash, Json, TextRef } from './json.js';
+import type { StepKind } from './step.js';
+import type { Spent } from './usage.js';
+
+/** One link of the session chain: a content-addressed blob that names its parent. Holds no session id, so that a fork shares it. */
+export interface StepRecord {
+  v: 1;
+  parent: Hash | null;
+  seq: number;
+  kind: StepKind;
+  ask?: string;
+  /** What replay compares (with kind, ask and facts). */
+  args: Json;
+  facts: Fact[];
+  /** What replay answers with. */
+  value: Json;
+  refs: {
+    /** The model's reply: JSON of `ModelReply`. */
+    reply?: TextRef;
+    /** The code that ran. */
+    code?: Hash;
+    /** What was seen: JSON of `Observation`. */
+    observation?: TextRef;
+  };
+  /** The model request, as a difference to that of record `base`; `sha` is of the exact whole. */
+  sent?: { base: Hash | null; add: TextRef; sha: Hash };
+  spent: Spent;
+  /** Unix time in milliseconds. */
+  startedAt: number;
+  ms: number;
+}

@@ -1,0 +1,52 @@
+import type { CodeRef } from './decision.js';
+import type { Fact } from './facts.js';
+import type { Hash } from './json.js';
+import type { Request } from './request.js';
+import type { Spent } from './usage.js';
+import type { Verdict } from './verdict.js';
+
+/** One tool call of a model's reply. Code is already stored; a call that could not be understood says why. */
+export interface Call {
+  /** Id the model gave the call; observations answer it. */
+  id: string;
+  tool: string;
+  /** Blob of the call's code argument. */
+  code?: Hash;
+  /** Workspace path of a submitted script. */
+  path?: string;
+  /** Why the call can't be run, as a sentence for the model. */
+  problem?: string;
+}
+
+/** What `execute` runs: the built-in look at the inputs, a cell in the session's kernel, or the final script in fresh sandboxes. */
+export type ExecuteTarget = 'inspect' | 'cell' | 'script';
+
+/** The one table of steps: what each takes, and the small value the workflow gets back. Everything larger is in the record's blobs. */
+export interface StepIO {
+  open: { args: { request: Request }; value: { seq: number; verdicts: Verdict[] } };
+  plan: { args: null; value: { items: number } };
+  code: { args: null; value: { calls: Call[] } };
+  execute: { args: { target: ExecuteTarget; call: string; code: CodeRef | null }; value: { ok: boolean; code: Hash | null; /** Digest of the observation, for loop detection. */ sig: string } };
+  review: { args: null; value: { accept: boolean } };
+  retry: { args: { left: number }; value: { next: 'repair' | 'give-up'; reason: string } };
+  close: { args: { verdict: Verdict }; value: null };
+}
+export type StepKind = keyof StepIO;
+
+/** Everything that decides a step's result. The memo key is the hash of it without `session` and `seq`, so it holds no attempt, clock or setting. */
+export interface StepCall<K extends StepKind = StepKind> {
+  session: string;
+  parent: Hash | null;
+  seq: number;
+  kind: K;
+  /** Name of what is asked of the model; only plan, code and review have one. */
+  ask?: string;
+  args: StepIO[K]['args'];
+  facts: Fact[];
+}
+
+export interface StepReply<K extends StepKind = StepKind> {
+  head: Hash;
+  value: StepIO[K]['value'];
+  spent: Spent;
+}

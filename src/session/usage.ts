@@ -1,0 +1,28 @@
+/** Tokens as the endpoint counted them. */
+export interface Usage {
+  promptTokens: number;
+  /** The part of `promptTokens` that the endpoint served from its cache. */
+  cachedTokens: number;
+  completionTokens: number;
+}
+
+/** What steps have cost. `lostCalls` are attempts that began a model call and died before its reply was stored; their reservation is in `costUsd`. */
+export interface Spent extends Usage {
+  calls: number;
+  lostCalls: number;
+  costUsd: number;
+}
+
+export const NOTHING_SPENT: Spent = { promptTokens: 0, cachedTokens: 0, completionTokens: 0, calls: 0, lostCalls: 0, costUsd: 0 };
+
+/** Component-wise sum. */
+export function addSpent(a: Spent, b: Spent): Spent {
+  return {
+    promptTokens: a.promptTokens + b.promptTokens,
+    cachedTokens: a.cachedTokens + b.cachedTokens,
+    completionTokens: a.completionTokens + b.completionTokens,
+    calls: a.calls + b.calls,
+    lostCalls: a.lostCalls + b.lostCalls,
+    costUsd: a.costUsd + b.costUsd,
+  };
+}
