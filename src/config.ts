@@ -1,0 +1,44 @@
+import type { ApprovalPolicy, Isolation, RequestBudget, RequestLimits, StrategyName } from './session/request.js';
+
+/** US dollars per million tokens. All zero declares a free model. */
+export interface Price {
+  prompt: number;
+  /** Prompt tokens served from the endpoint's cache. */
+  cached: number;
+  completion: number;
+}
+
+/** The embedded Temporal server, or one that `@temporalio/envconfig` finds. */
+export type TemporalConfig =
+  | { mode: 'embedded'; /** 0 picks a free port and remembers it in the data directory. */ port: number; uiPort: number | null }
+  | { mode: 'external'; profile: string | null };
+
+/** Every option of the product with its final value: flags > environment > nl2code.config.yaml > defaults. Resolved once per process. Holds the model key: never log it. */
+export interface ResolvedConfig {
+  /** Absolute folder of sessions, the embedded server's database and the host lock. */
+  dataDir: string;
+  /** Absolute folder of the Python environment and the Temporal dev server that set-up installs. */
+  runtimeDir: string;
+  namespace: string;
+  taskQueue: string;
+  temporal: TemporalConfig;
+  model: {
+    /** null: the bundled scripted model. */
+    baseUrl: string | null;
+    apiKey: string | null;
+    name: string;
+    maxOutputTokens: number;
+    /** No byte of a reply for so long is a stall. */
+    stallMs: number;
+    /** By model name; prices declared in the configuration stand over the built-in table. */
+    prices: Record<string, Price>;
+  };
+  sandbox: { backend: string; isolation: Isolation; /** Warm sandboxes kept ready. */ pool: number; leaseMs: number };
+  /** Folders that hold packs, looked through in order. */
+  packDirs: string[];
+  /** What survives: any `kill -9`, or a power cut too. */
+  durability: 'process' | 'host';
+  /** What a request gets when it does not say. */
+  defaults: { strategy: StrategyName; pack: string | null; approval: ApprovalPolicy; approvalExpiryMs: number; limits: RequestLimits; budget: RequestBudget };
+  admission: { /** Absolute folders inputs may come from, beside the working directory. */ allow: string[]; maxInputBytes: number; maxPromptChars: number };
+}
