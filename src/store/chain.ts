@@ -1,0 +1,161 @@
+/**
+ * The record chain of one session on a file system. Owns records/, memo/ and head; blobs are beside it.
+ * Invariants:
+ * (1) a file is complete before it has its name: write, fdatasync when `host`, link;
+ * (2) memo/<key> is the commit point: the first link wins, and every later writer reads the winner;
+ * (3) records/<hash> is the same inode as its memo; whoever meets the memo completes that link;
+ * (4) every read is verified against its name;
+ * (5) `head` moves only to a record whose activity was scheduled later: a cancelled call that ends after `close` can't move it back.
+ * On a file system a cold walk follows parents link by link; an index would only pay where each read is a round trip.
+ */
+import { closeSync, constants, existsSync, openSync, readFileSync, readSync, readdirSync, unlinkSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+import { canonical } from '../session/canonical.js';
+import { Nl2codeError } from '../session/error-table.js';
+import type { Hash } from '../session/json.js';
+import type { StepRecord } from '../session/step-record.js';
+import { sha256 } from './blobs.js';
+import { linkIfAbsent, syncFolder, writeTemporary, writing, type Durability } from './file.js';
+
+/** A record with its name. */
+export interface Link {
+  hash: Hash;
+  record: StepRecord;
+}
+
+/** What died before it was stored, for one step. */
+export interface LostAttempts {
+  calls: number;
+  reservedUsd: number;
+}
+
+const HEAD_BYTES = 64 + 1 + 15;
+
+export class Chain {
+  private tail: { head: Hash | null; links: Link[] } | undefined;
+  private readonly records: string;
+  private readonly memos: string;
+
+  constructor(
+    private readonly folder: string,
+    private readonly durability: Durability,
+  ) {
+    this.records = join(folder, 'records');
+    this.memos = join(folder, 'memo');
+  }
+
+  /** The finished record of a step, if any attempt has stored one. */
+  memo(key: Hash): Link | undefined {
+    let bytes: Buffer;
+    try {
+      bytes = readFileSync(join(this.memos, key));
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+      throw error;
+    }
+    const hash = sha256(bytes);
+    linkIfAbsent(join(this.memos, key), join(this.records, hash));
+    return { hash, record: parseRecord(bytes, hash) };
+  }
+
+  /** Put-if-absent; returns the winner, whoever it is. `scheduledMs` is when the activity was scheduled, by the server's clock. */
+  commit(key: Hash, record: StepRecord, scheduledMs: number): Link {
+    const link = writing('A step record', () => {
+      const bytes = canonical(record);
+      const hash = sha256(bytes);
+      const temporary = writeTemporary(this.folder, bytes, this.durability);
+      const won = linkIfAbsent(temporary, join(this.memos, key));
+      if (won) linkIfAbsent(temporary, join(this.records, hash));
+      unlinkSync(temporary);
+      syncFolder(this.memos, this.durability);
+      syncFolder(this.records, this.durability);
+      return won ? { hash, record } : this.memo(key)!;
+    });
+    this.point(link.hash, scheduledMs);
+    if (this.tail && this.tail.head === link.record.parent) this.tail = { head: link.hash, links: [...this.tail.links, link] };
+    return link;
+  }
+
+  /** Marks that an attempt begins an outside effect that costs; returns what earlier attempts of the same step lost. */
+  begin(key: Hash, attempt: number, reservedUsd: number): LostAttempts {
+    const prefix = `${key}.try`;
+    const lost: LostAttempts = { calls: 0, reservedUsd: 0 };
+    for (const name of attempt > 1 ? readdirSync(this.memos) : []) {
+      if (!name.startsWith(prefix) || name === `${prefix}${attempt}`) continue;
+      lost.calls += 1;
+      lost.reservedUsd += Number(readFileSync(join(this.memos, name), 'utf8')) || 0;
+    }
+    writing('A reservation', () => {
+      const fd = openSync(join(this.memos, `${prefix}${attempt}`), 'w', 0o600);
+      writeSync(fd, String(reservedUsd));
+      closeSync(fd);
+    });
+    return lost;
+  }
+
+  /** Settles an attempt that is known to have cost nothing, e.g. a call the endpoint refused. */
+  withdraw(key: Hash, attempt: number): void {
+    const path = join(this.memos, `${key}.try${attempt}`);
+    if (existsSync(path)) unlinkSync(path);
+  }
+
+  record(hash: Hash): StepRecord {
+    if (!/^[0-9a-f]{64}$/.test(hash)) throw new Nl2codeError('store-corrupt', 'A record name is malformed.');
+    let bytes: Buffer;
+    try {
+      bytes = readFileSync(join(this.records, hash));
+    } catch (error) {
+      throw new Nl2codeError('store-corrupt', `Step record ${hash.slice(0, 12)} is missing.`, { cause: error });
+    }
+    if (sha256(bytes) !== hash) throw new Nl2codeError('store-corrupt', `Step record ${hash.slice(0, 12)} does not hold what its name says.`);
+    return parseRecord(bytes, hash);
+  }
+
+  /** The chain up to `head`, oldest first. A warm call that follows a commit costs nothing. */
+  walk(head: Hash | null): readonly Link[] {
+    if (this.tail && this.tail.head === head) return this.tail.links;
+    const known = new Map(this.tail?.links.map((link, i) => [link.hash, i]));
+    const links: Link[] = [];
+    for (let hash = head; hash; ) {
+      const at = known.get(hash);
+      if (at !== undefined) {
+        links.push(...this.tail!.links.slice(0, at + 1).reverse());
+        break;
+      }
+      const record = this.record(hash);
+      links.push({ hash, record });
+      hash = record.parent;
+    }
+    this.tail = { head, links: links.reverse() };
+    return this.tail.links;
+  }
+
+  /** The newest record any finished step pointed to; null for a session without one. */
+  head(): Hash | null {
+    try {
+      return readFileSync(join(this.folder, 'head'), 'utf8').slice(0, 64) || null;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
+      throw error;
+    }
+  }
+
+  /** Written in place: replacing the file costs a third of a millisecond a step. */
+  private point(hash: Hash, scheduledMs: number): void {
+    const fd = openSync(join(this.folder, 'head'), constants.O_CREAT | constants.O_RDWR, 0o600);
+    try {
+      const was = Buffer.alloc(HEAD_BYTES);
+      const n = readSync(fd, was, 0, HEAD_BYTES, 0);
+      if (n === HEAD_BYTES && Number(was.toString('latin1', 65)) > scheduledMs) return;
+      writeSync(fd, `${hash} ${String(Math.max(0, Math.trunc(scheduledMs))).padStart(15, '0')}`, 0);
+    } finally {
+      closeSync(fd);
+    }
+  }
+}
+
+function parseRecord(bytes: Buffer, hash: Hash): StepRecord {
+  const record = JSON.parse(bytes.toString('utf8')) as StepRecord;
+  if (record.v !== 1) throw new Nl2codeError('store-version', `Step record ${hash.slice(0, 12)} is of version ${String(record.v)}, this is version 1.`);
+  return record;
+}

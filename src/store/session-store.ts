@@ -1,0 +1,111 @@
+import { mkdirSync, readdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import type { StepKind } from '../session/step.js';
+import { Blobs, sha256 } from './blobs.js';
+import { Chain } from './chain.js';
+import { EventWriter, readEvents } from './event-log.js';
+import type { Durability } from './file.js';
+
+/** Everything kept of one session: `sessions/<name>/{blobs,records,memo,events,head,inputs,truth,sandbox,verify}`. */
+export class SessionFolder {
+  readonly blobs: Blobs;
+  readonly chain: Chain;
+  constructor(
+    readonly path: string,
+    readonly durability: Durability,
+  ) {
+    this.blobs = new Blobs(join(path, 'blobs'), durability);
+    this.chain = new Chain(path, durability);
+  }
+
+  /** Makes the folders; harmless to repeat. */
+  create(): this {
+    for (const name of ['blobs', 'records', 'memo', 'events', 'inputs', 'truth']) mkdirSync(join(this.path, name), { recursive: true, mode: 0o700 });
+    return this;
+  }
+
+  get inputs(): string {
+    return join(this.path, 'inputs');
+  }
+  get truth(): string {
+    return join(this.path, 'truth');
+  }
+  /** Host folder of the session's sandbox. */
+  get sandbox(): string {
+    return join(this.path, 'sandbox');
+  }
+  /** Parent of throw-away verification sandboxes. */
+  get verify(): string {
+    return join(this.path, 'verify');
+  }
+  get trace(): string {
+    return join(this.path, 'trace.jsonl');
+  }
+
+  events(key: { seq: number; attempt: number; step: StepKind }): EventWriter {
+    return new EventWriter(join(this.path, 'events', 'log.jsonl'), key);
+  }
+
+  readEvents(from = 0): ReturnType<typeof readEvents> {
+    return readEvents(join(this.path, 'events', 'log.jsonl'), from);
+  }
+}
+
+/** Folder name of a session: its id when that is a plain name, else derived from it. */
+export function folderName(session: string): string {
+  return /^[a-z0-9][a-z0-9-]{0,63}$/.test(session) ? session : `x-${sha256(session).slice(0, 32)}`;
+}
+
+const OPEN_SESSIONS = 256;
+
+/** The session store on a file system. One per process; safe for several processes and workers on one folder. */
+export class SessionStore {
+  private readonly open = new Map<string, SessionFolder>();
+  constructor(
+    /** Absolute data directory. */
+    readonly root: string,
+    readonly durability: Durability = 'process',
+  ) {}
+
+  /** The folder of a session, made when missing. */
+  session(id: string): SessionFolder {
+    const known = this.open.get(id);
+    if (known) {
+      this.open.delete(id);
+      this.open.set(id, known);
+      return known;
+    }
+    const folder = this.at(id).create();
+    this.open.set(id, folder);
+    for (const oldest of this.open.keys()) {
+      if (this.open.size <= OPEN_SESSIONS) break;
+      this.open.delete(oldest);
+    }
+    return folder;
+  }
+
+  /** The folder of a session, without making it. */
+  at(id: string): SessionFolder {
+    return new SessionFolder(join(this.root, 'sessions', folderName(id)), this.durability);
+  }
+
+  has(id: string): boolean {
+    return statSync(this.at(id).path, { throwIfNoEntry: false })?.isDirectory() ?? false;
+  }
+
+  /** Names of all session folders, newest change first. */
+  list(): string[] {
+    const parent = join(this.root, 'sessions');
+    let names: string[];
+    try {
+      names = readdirSync(parent);
+    } catch {
+      return [];
+    }
+    const at = (name: string) => statSync(join(parent, name, 'head'), { throwIfNoEntry: false })?.mtimeMs ?? 0;
+    return names
+      .map((name) => ({ name, ms: at(name) }))
+      .sort((a, b) => b.ms - a.ms)
+      .map(({ name }) => name);
+  }
+}
