@@ -1,0 +1,86 @@
+/**
+ * All that a run carries: plain JSON, and the argument of continue-as-new. Pure transitions only.
+ * Invariants:
+ * (1) `head` moves only when a step returns (`drive`'s takeStep);
+ * (2) at most one proposal is open;
+ * (3) a fact leaves `facts` only with the step that carries it; what arrives meanwhile waits for the next;
+ * (4) a proposal is decided at most once in the life of the session;
+ * (5) whatever a message sets lives here, so that continue-as-new can't lose it.
+ */
+import type { Decision, Proposal } from './decision.js';
+import type { Fact } from './facts.js';
+import type { Hash, Json } from './json.js';
+import { APPROVAL_POLICIES, STRATEGIES, type Request } from './request.js';
+import { NOTHING_SPENT, type Spent } from './usage.js';
+import type { Verdict } from './verdict.js';
+
+export interface SessionState {
+  session: string;
+  head: Hash | null;
+  seq: number;
+  /** Steps since the run began: decides when it continues as new. */
+  stepsThisRun: number;
+  /** Steps of this request that count against `maxSteps`. */
+  stepsThisRequest: number;
+  turn: number;
+  request: Request;
+  /** The strategy's own state; null until the request is open. */
+  strategy: Json | null;
+  facts: Fact[];
+  /** Of this request. */
+  spent: Spent;
+  proposal: Proposal | null;
+  /** Ids of the proposals decided last. */
+  decided: string[];
+  stopping: boolean;
+}
+
+const REMEMBERED_DECISIONS = 200;
+
+export function newSession(session: string, request: Request): SessionState {
+  return {
+    session,
+    head: null,
+    seq: 0,
+    stepsThisRun: 0,
+    stepsThisRequest: 0,
+    turn: 0,
+    request,
+    strategy: null,
+    facts: [],
+    spent: NOTHING_SPENT,
+    proposal: null,
+    decided: [],
+    stopping: false,
+  };
+}
+
+/** Why a request can't be run, as one sentence; undefined when it can. The last line of defence: clients refuse earlier and with more detail. */
+export function requestProblem(request: Request | undefined): string | undefined {
+  if (!request || typeof request !== 'object') return 'A request is missing: start the workflow with { request }.';
+  if (typeof request.id !== 'string' || !request.id) return 'The request has no id.';
+  if (typeof request.prompt !== 'string' || !request.prompt.trim()) return 'The request has an empty prompt.';
+  if (!STRATEGIES.includes(request.strategy)) return `Strategy ${JSON.stringify(request.strategy)} is not known; choose one of ${STRATEGIES.join(', ')}.`;
+  const policy = request.approval?.policy as string;
+  if (policy === 'plan' || policy === 'every-cell') return `Approval policy "${policy}" is not available yet; choose one of ${APPROVAL_POLICIES.join(', ')}.`;
+  if (!(APPROVAL_POLICIES as readonly string[]).includes(policy)) return `Approval policy ${JSON.stringify(policy)} is not known; choose one of ${APPROVAL_POLICIES.join(', ')}.`;
+  if (!request.limits || !request.budget || !Array.isArray(request.inputs)) return 'The request was not admitted: limits, budget and inputs are missing.';
+  return undefined;
+}
+
+/** Why a decision can't be taken, or undefined. */
+export function decisionProblem(state: SessionState, proposal: string, decision: Decision): string | undefined {
+  if (state.decided.includes(proposal)) return 'This proposal has been decided already.';
+  if (!state.proposal) return 'Nothing waits for a decision in this session.';
+  if (state.proposal.id !== proposal) return 'This is not the proposal that waits now: the code has changed since it was shown.';
+  if (!['approve', 'edit', 'reject'].includes(decision?.kind)) return 'A decision is approve, edit or reject.';
+  if (decision.kind === 'edit' && 'text' in decision.code && !decision.code.text.trim()) return 'An edit needs the new code.';
+  return undefined;
+}
+
+/** Takes the one decision of the open proposal and records it at once, so that a stop in the same moment can't lose it. */
+export function settle(state: SessionState, proposal: string, actor: string, decision: Decision): void {
+  state.facts.push({ kind: 'decision', proposal, actor, decision });
+  state.proposal = null;
+  state.decided = [...state.decided, proposal].slice(-REMEMBERED_DECISIONS);
+}

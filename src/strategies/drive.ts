@@ -1,0 +1,102 @@
+/**
+ * The loop between turns: opens and closes a request, counts steps, asks people, carries facts.
+ * Owns every change of `SessionState` that is not a message. Temporal, tests and offline replay are three sets of `Ports`.
+ * Invariants:
+ * (1) every request that opens gets exactly one verdict, and `close` is its last step;
+ * (2) a `Halt` is thrown by ports and steps only, and caught here only;
+ * (3) everything that appears in a fact or in args is counted per request, never per run.
+ */
+import type { CodeRef, Decision, Proposal } from '../session/decision.js';
+import type { SessionState } from '../session/session-state.js';
+import { settle } from '../session/session-state.js';
+import type { ExecuteTarget, StepCall, StepIO, StepKind, StepReply } from '../session/step.js';
+import { addSpent, NOTHING_SPENT } from '../session/usage.js';
+import type { Verdict } from '../session/verdict.js';
+import { Halt, type Outcome, type Steps, type Strategy } from './strategy.js';
+
+export interface Ports {
+  /** One step with at most one outside effect. Throws `Halt` when stopped or when infrastructure gave up. */
+  step<K extends StepKind>(call: StepCall<K>): Promise<StepReply<K>>;
+  /** Resolves with who decided what; `expired` when nobody did in time. Throws `Halt` when stopped. */
+  decision(proposal: Proposal): Promise<{ actor: string; decision: Decision }>;
+  /** The state is complete here: a workflow may continue as new and never return. */
+  boundary(): Promise<void>;
+}
+
+/** Steps that the budget counts; `open` and `close` are brackets. */
+const COUNTED: ReadonlySet<StepKind> = new Set<StepKind>(['plan', 'code', 'execute', 'review', 'retry']);
+
+async function takeStep<K extends StepKind>(state: SessionState, ports: Ports, kind: K, args: StepIO[K]['args'], ask?: string): Promise<StepIO[K]['value']> {
+  if (COUNTED.has(kind)) {
+    const { maxSteps } = state.request.budget;
+    if (state.stepsThisRequest >= maxSteps) throw new Halt({ status: 'stopped', reason: `budget: all ${maxSteps} steps are used` });
+    state.stepsThisRequest += 1;
+  }
+  const facts = state.facts.slice();
+  const reply = await ports.step<K>({ session: state.session, parent: state.head, seq: state.seq, kind, ...(ask ? { ask } : {}), args, facts });
+  state.facts = state.facts.slice(facts.length);
+  state.head = reply.head;
+  state.seq += 1;
+  state.stepsThisRun += 1;
+  state.spent = addSpent(state.spent, reply.spent);
+  return reply.value;
+}
+
+function governed(state: SessionState, ports: Ports): Steps {
+  const execute = (target: ExecuteTarget, call: string, code: CodeRef | null) => takeStep(state, ports, 'execute', { target, call, code });
+  return {
+    inspect: () => execute('inspect', '', null),
+    plan: (ask) => takeStep(state, ports, 'plan', null, ask),
+    code: (ask) => takeStep(state, ports, 'code', null, ask),
+    cell: (call, code) => execute('cell', call, code),
+    verify: (call, code) => execute('script', call, code),
+    review: (ask) => takeStep(state, ports, 'review', null, ask),
+    retry: (left) => takeStep(state, ports, 'retry', { left }),
+    note: (fact) => void state.facts.push(fact),
+    async approve(call, code) {
+      if (state.request.approval.policy === 'never') return { kind: 'approve' };
+      if (!('hash' in code)) throw new TypeError('only stored code can be proposed');
+      const proposal: Proposal = { id: `${state.head}:${call}`, what: 'script', code: code.hash };
+      state.proposal = proposal;
+      const { actor, decision } = await ports.decision(proposal);
+      // A message handler has settled it already; the clock, tests and replay have not.
+      if (state.proposal === proposal) settle(state, proposal.id, actor, decision);
+      return decision;
+    },
+  };
+}
+
+/** From a fresh or continued state to one verdict. */
+export async function drive(strategy: Strategy, state: SessionState, ports: Ports): Promise<Verdict> {
+  const { request } = state;
+  let outcome: Outcome | undefined;
+  try {
+    if (state.strategy === null) {
+      const opened = await takeStep(state, ports, 'open', { request });
+      state.seq = opened.seq + 1;
+      state.turn = 0;
+      state.stepsThisRequest = 0;
+      state.spent = NOTHING_SPENT;
+      const answered = opened.verdicts.find((verdict) => verdict.request === request.id);
+      if (answered) return answered;
+      state.strategy = strategy.start(request);
+    }
+    const steps = governed(state, ports);
+    while (!outcome) {
+      await ports.boundary();
+      state.facts.push({ kind: 'turn', n: state.turn, state: state.strategy });
+      state.turn += 1;
+      const turn = await strategy.turn(state.strategy, steps);
+      if ('outcome' in turn) outcome = turn.outcome;
+      else state.strategy = turn.state;
+    }
+  } catch (error) {
+    if (!(error instanceof Halt)) throw error;
+    outcome = error.outcome;
+    state.proposal = null;
+  }
+  const script = outcome.script && 'hash' in outcome.script ? outcome.script.hash : undefined;
+  const verdict: Verdict = { request: request.id, status: outcome.status, ...(outcome.reason ? { reason: outcome.reason } : {}), ...(script ? { script } : {}) };
+  await takeStep(state, ports, 'close', { verdict });
+  return verdict;
+}

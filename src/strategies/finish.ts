@@ -1,0 +1,39 @@
+import type { CodeRef } from '../session/decision.js';
+import type { Outcome, Steps } from './strategy.js';
+
+export interface FinishOptions {
+  /** How many repairs are left. */
+  left: number;
+  /** Name of the review ask, or null for a strategy whose review makes no model call. */
+  review: string | null;
+}
+
+/** The end every strategy shares: verify fresh, review, retry, ask a person. `repair` hands back to the strategy. */
+export async function finish(steps: Steps, call: string, script: CodeRef, { left, review }: FinishOptions): Promise<Outcome | 'repair'> {
+  let code = script;
+  for (let edited = false; ; ) {
+    const seen = await steps.verify(call, code);
+    if (seen.code) code = { hash: seen.code };
+    const reviewed = review ? await steps.review(review) : { accept: seen.ok };
+    if (!seen.ok || !reviewed.accept) {
+      const { next, reason } = await steps.retry(left);
+      if (next === 'repair') return 'repair';
+      return { status: 'unverified', reason, ...(seen.code ? { script: code } : {}) };
+    }
+    // A person's edit that verifies is what the person asked to run: it is not shown to them again.
+    if (edited) return { status: 'verified', script: code };
+    const said = await steps.approve(call, code);
+    switch (said.kind) {
+      case 'approve':
+        return { status: 'verified', script: code };
+      case 'expired':
+        return { status: 'stopped', reason: 'approval-expired', script: code };
+      case 'reject':
+        if (said.reason && left > 0) return 'repair';
+        return { status: 'rejected', reason: said.reason ?? 'rejected without a reason', script: code };
+      case 'edit':
+        code = said.code;
+        edited = true;
+    }
+  }
+}

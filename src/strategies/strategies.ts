@@ -1,0 +1,10 @@
+import type { StrategyName } from '../session/request.js';
+import { codeact } from './codeact.js';
+import { singleShot } from './single-shot.js';
+import type { Strategy } from './strategy.js';
+
+/** Every strategy by the name a request uses. Adding one: its file, its asks in prompts/, its name in session/request, a line here. */
+export const strategies: Record<StrategyName, Strategy> = {
+  codeact: codeact as unknown as Strategy,
+  'single-shot': singleShot as unknown as Strategy,
+};

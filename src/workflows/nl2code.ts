@@ -1,0 +1,127 @@
+/** Declares messages, waits and continues as new; rules live in session-state and drive. Deterministic: no I/O, clock or randomness of its own. */
+import * as wf from '@temporalio/workflow';
+import type { StepActivities } from '../activities/activities.js';
+import type { Decision } from '../session/decision.js';
+import type { Hash } from '../session/json.js';
+import type { Request } from '../session/request.js';
+import { decisionProblem, newSession, requestProblem, settle, type SessionState } from '../session/session-state.js';
+import type { StepCall, StepKind, StepReply } from '../session/step.js';
+import type { Spent } from '../session/usage.js';
+import type { Verdict } from '../session/verdict.js';
+import { drive, type Ports } from '../strategies/drive.js';
+import { strategies } from '../strategies/strategies.js';
+import { Halt } from '../strategies/strategy.js';
+import { decideSignal, decideUpdate, snapshotQuery, stopSignal, type DecideInput } from './messages.js';
+
+export interface Nl2codeInput {
+  request: Request;
+  /** Set by continue-as-new only. */
+  carried?: SessionState;
+}
+
+export interface Nl2codeResult {
+  head: Hash | null;
+  verdict: Verdict;
+  spent: Spent;
+}
+
+const retry = { initialInterval: '1s', maximumInterval: '60s', maximumAttempts: 12 } as const;
+/** Every activity has a heartbeat time-out, also those of milliseconds: a start that nobody received is then retried within seconds. */
+const heartbeatTimeout = '5s';
+const asking = wf.proxyActivities<StepActivities>({ heartbeatTimeout, startToCloseTimeout: '15m', cancellationType: 'TRY_CANCEL', retry });
+const executing = wf.proxyActivities<StepActivities>({ heartbeatTimeout, startToCloseTimeout: '2h', cancellationType: 'WAIT_CANCELLATION_COMPLETED', retry });
+
+/** One session: from a request to its verdict. The workflow id is the session id. */
+export async function nl2codeWorkflow(input: Nl2codeInput): Promise<Nl2codeResult> {
+  const problem = requestProblem(input?.request);
+  const state = input?.carried ?? newSession(wf.workflowInfo().workflowId, input?.request);
+  state.stepsThisRun = 0;
+  let answer: { actor: string; decision: Decision } | undefined;
+  let verdict: Verdict | null = null;
+  let closing = false;
+  let cancelStep = () => {};
+
+  const take = ({ proposal, actor, decision }: DecideInput) => {
+    answer = { actor, decision };
+    settle(state, proposal, actor, decision);
+  };
+  wf.setHandler(
+    decideUpdate,
+    (input) => {
+      take(input);
+      return { accepted: true };
+    },
+    {
+      validator: (input) => {
+        const why = decisionProblem(state, input?.proposal, input?.decision);
+        if (why) throw wf.ApplicationFailure.nonRetryable(why, 'stale-decision');
+      },
+    },
+  );
+  wf.setHandler(decideSignal, (input) => {
+    const why = decisionProblem(state, input?.proposal, input?.decision);
+    if (why) state.facts.push({ kind: 'ignored-decision', proposal: String(input?.proposal), actor: String(input?.actor), why });
+    else take(input);
+  });
+  wf.setHandler(stopSignal, (input) => {
+    if (closing || state.stopping) return;
+    state.stopping = true;
+    state.facts.push({ kind: 'stop', actor: String(input?.actor) });
+    cancelStep();
+  });
+  wf.setHandler(snapshotQuery, () => ({
+    request: state.request?.id,
+    steps: state.stepsThisRequest,
+    seq: state.seq,
+    head: state.head,
+    proposal: state.proposal,
+    stopping: state.stopping,
+    spent: state.spent,
+    verdict,
+  }));
+  // After the handlers stand: a throw before them would leave a message of the first task without its answer.
+  if (problem) throw wf.ApplicationFailure.nonRetryable(problem, 'bad-request');
+
+  const stopped = () => new Halt({ status: 'stopped', reason: 'stopped by a person' });
+  const ports: Ports = {
+    async step<K extends StepKind>(call: StepCall<K>): Promise<StepReply<K>> {
+      const last = call.kind === 'close';
+      if (state.stopping && !last) throw stopped();
+      const scope = new wf.CancellationScope({ cancellable: !last });
+      if (last) closing = true;
+      else cancelStep = () => scope.cancel();
+      const proxy = call.kind === 'execute' ? executing : asking;
+      const run = proxy[`nl2code-${call.kind}`] as (call: StepCall<K>) => Promise<StepReply<K>>;
+      try {
+        return await scope.run(() => run(call));
+      } catch (error) {
+        if (wf.isCancellation(error) && state.stopping) throw stopped();
+        if (error instanceof wf.ActivityFailure && !last && call.kind !== 'open') throw haltOf(error);
+        throw error;
+      } finally {
+        cancelStep = () => {};
+      }
+    },
+    async decision() {
+      answer = undefined;
+      await wf.condition(() => answer !== undefined || state.stopping, state.request.approval.expiryMs);
+      if (state.stopping && !answer) throw stopped();
+      return answer ?? { actor: 'clock', decision: { kind: 'expired' } };
+    },
+    async boundary() {
+      if (state.stepsThisRun < state.request.limits.stepsPerRun && !wf.workflowInfo().continueAsNewSuggested) return;
+      await wf.condition(wf.allHandlersFinished);
+      await wf.continueAsNew<typeof nl2codeWorkflow>({ request: input.request, carried: state });
+    },
+  };
+  verdict = await drive(strategies[state.request.strategy], state, ports);
+  await wf.condition(wf.allHandlersFinished);
+  return { head: state.head, verdict, spent: state.spent };
+}
+
+/** Infrastructure that gave up ends the request with what it has: a spent budget stops it, anything else fails it. */
+function haltOf(error: wf.ActivityFailure): Halt {
+  const cause = error.cause;
+  const reason = cause?.message ?? error.message;
+  return new Halt({ status: cause instanceof wf.ApplicationFailure && cause.type === 'budget-exceeded' ? 'stopped' : 'failed', reason });
+}
