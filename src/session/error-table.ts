@@ -80,9 +80,9 @@ export class Nl2codeError extends Error {
     readonly code: ErrorCode,
     /** What happened, with the value; the remedy is appended. */
     what: string,
-    options?: { cause?: unknown; /** When to try again, in milliseconds. */ retryAfterMs?: number },
+    options?: { cause?: unknown; /** When to try again, in milliseconds. */ retryAfterMs?: number; /** Stands in for the table's remedy; empty when `what` says it already. */ remedy?: string },
   ) {
-    super(`${what} ${errorTable[code].remedy}`, options);
+    super(`${what} ${options?.remedy ?? errorTable[code].remedy}`.trimEnd(), options);
     this.retryAfterMs = options?.retryAfterMs;
   }
   readonly retryAfterMs: number | undefined;

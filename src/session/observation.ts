@@ -69,4 +69,10 @@ export interface VerificationObservation {
   ms: number;
 }
 
+/** What a closed request leaves for the person. */
+export interface ArtifactsObservation {
+  kind: 'artifacts';
+  artifacts: Artifact[];
+}
+
 export type Observation = CellObservation | VerificationObservation;

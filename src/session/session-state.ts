@@ -12,7 +12,6 @@ import type { Fact } from './facts.js';
 import type { Hash, Json } from './json.js';
 import { APPROVAL_POLICIES, STRATEGIES, type Request } from './request.js';
 import { NOTHING_SPENT, type Spent } from './usage.js';
-import type { Verdict } from './verdict.js';
 
 export interface SessionState {
   session: string;

@@ -1,0 +1,112 @@
+import { canonical } from '../session/canonical.js';
+import { Nl2codeError, type ErrorCode } from '../session/error-table.js';
+import type { StepCall, StepReply } from '../session/step.js';
+import type { StepRecord } from '../session/step-record.js';
+import type { Spent } from '../session/usage.js';
+import type { ModelReply, ModelRequest } from '../model/endpoint.js';
+import { costUsd, worstCaseUsd } from '../model/prices.js';
+import { asks } from '../prompts/asks.js';
+import { conversation } from '../prompts/conversation.js';
+import { sha256 } from '../store/blobs.js';
+import type { Link } from '../store/chain.js';
+import { requestOf } from './past.js';
+import { step, type StepScene } from './step.js';
+import type { StepWorld } from './world.js';
+
+/** Failures that an endpoint is known not to bill: their reservation is withdrawn. */
+const UNBILLED: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  'model-auth',
+  'model-not-found',
+  'model-rate-limited',
+  'model-quota',
+  'model-context-length',
+  'model-bad-request',
+  'model-server-error',
+  'model-unreachable',
+  'playbook-mismatch',
+]);
+const DELTA_EVERY_MS = 150;
+const REMEMBERED_REQUESTS = 64;
+
+type AskKind = 'plan' | 'code' | 'review';
+
+/** A step that asks the model once: render, reserve, call, settle, parse. */
+export function createAskModel(world: StepWorld): <K extends AskKind>(call: StepCall<K>) => Promise<StepReply<K>> {
+  const sentBefore = new Map<string, string[]>();
+
+  const remember = (head: string, lines: string[]) => {
+    sentBefore.set(head, lines);
+    const oldest = sentBefore.keys().next();
+    if (sentBefore.size > REMEMBERED_REQUESTS && !oldest.done) sentBefore.delete(oldest.value);
+  };
+
+  async function effect(scene: StepScene<AskKind>, lines: { value: string[] }) {
+    const { call, folder, past, key, attempt, events, signal } = scene;
+    const spec = asks[call.ask ?? ''];
+    if (!spec) throw new Nl2codeError('bad-request', `No ask is called ${JSON.stringify(call.ask)}.`);
+    const { request, since } = requestOf(past);
+    const messages = conversation(past.map((link) => link.record), call.ask!, call.facts, (ref) => folder.blobs.text(ref));
+    const wanted: ModelRequest = { model: request.model, messages, tools: spec.tools, maxOutputTokens: world.maxOutputTokens };
+    lines.value = [canonical(spec.tools), ...messages.map(canonical)];
+
+    const price = world.priceOf(request.model);
+    const promptChars = lines.value.reduce((sum, line) => sum + line.length, 0);
+    const reservedUsd = price ? worstCaseUsd({ promptChars, maxOutputTokens: wanted.maxOutputTokens }, price) : 0;
+    reserve(request.budget.maxCostUsd, since, reservedUsd, price !== undefined);
+    const lost = folder.chain.begin(key, attempt, reservedUsd);
+    let reply: ModelReply;
+    try {
+      reply = await world.endpoint.complete(wanted, { signal, onDelta: throttled((text) => events.emit('model-delta', { text })) });
+    } catch (error) {
+      if (error instanceof Nl2codeError && UNBILLED.has(error.code)) folder.chain.withdraw(key, attempt);
+      throw error;
+    }
+    const spent: Spent = { ...reply.usage, calls: 1, lostCalls: lost.calls, costUsd: (price ? costUsd(reply.usage, price) : 0) + lost.reservedUsd };
+    return {
+      value: spec.parse(reply, (code) => folder.blobs.put(code)),
+      refs: { reply: folder.blobs.keep(JSON.stringify(reply)) },
+      sent: difference(past, lines.value, sentBefore, (text) => folder.blobs.keep(text)),
+      spent,
+    };
+  }
+
+  return async <K extends AskKind>(call: StepCall<K>) => {
+    const lines = { value: [] as string[] };
+    const reply = await step(world, call as StepCall<AskKind>, (scene) => effect(scene, lines));
+    if (lines.value.length > 0) remember(reply.head, lines.value);
+    return reply as unknown as StepReply<K>;
+  };
+}
+
+/** Refuses a call that might not fit the request's budget. */
+function reserve(maxCostUsd: number | null, since: readonly Link[], reservedUsd: number, priceKnown: boolean): void {
+  if (maxCostUsd === null) return;
+  if (!priceKnown) throw new Nl2codeError('price-unknown', 'The price of this model is not known, so a cost bound can not be kept.');
+  const spentUsd = since.reduce((sum, { record }) => sum + record.spent.costUsd, 0);
+  if (spentUsd + reservedUsd > maxCostUsd) {
+    throw new Nl2codeError('budget-exceeded', `budget: $${spentUsd.toFixed(4)} of $${maxCostUsd} are spent and the next call may cost $${reservedUsd.toFixed(4)}.`);
+  }
+}
+
+/** What was sent, as a difference to the last request of the chain: bytes grow with the new messages only. */
+function difference(past: readonly Link[], lines: string[], known: Map<string, string[]>, keep: (text: string) => { text: string } | { hash: string }): NonNullable<StepRecord['sent']> {
+  const base = past.findLast((link) => link.record.sent);
+  const before = base && known.get(base.hash);
+  const grows = before !== undefined && before.length <= lines.length && before.every((line, i) => line === lines[i]);
+  return { base: grows ? base!.hash : null, add: keep(`[${lines.slice(grows ? before.length : 0).join(',')}]`), sha: sha256(`[${lines.join(',')}]`) };
+}
+
+/** Collects streamed text and hands it on a few times a second. */
+function throttled(emit: (text: string) => void): (delta: { text: string }) => void {
+  let waiting = '';
+  let last = 0;
+  return ({ text }) => {
+    waiting += text;
+    const now = Date.now();
+    if (now - last < DELTA_EVERY_MS) return;
+    emit(waiting);
+    waiting = '';
+    last = now;
+  };
+}
+

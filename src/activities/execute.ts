@@ -1,0 +1,131 @@
+import { join } from 'node:path';
+import { applicableChecks, loadPack, type Pack } from '../context/pack.js';
+import type { WireDisplay, WireReply } from '../kernel/protocol.js';
+import { canonical } from '../session/canonical.js';
+import type { CodeRef } from '../session/decision.js';
+import { Nl2codeError } from '../session/error-table.js';
+import type { Json } from '../session/json.js';
+import type { CellObservation, Display, VerificationObservation } from '../session/observation.js';
+import type { InputRef, Request } from '../session/request.js';
+import type { StepCall, StepReply } from '../session/step.js';
+import { promisedOutputs } from '../prompts/codeact.js';
+import type { ModelReply } from '../model/endpoint.js';
+import { sha256 } from '../store/blobs.js';
+import type { Link } from '../store/chain.js';
+import type { SessionFolder } from '../store/session-store.js';
+import { readScript } from './read-script.js';
+import { nextCell, requestOf } from './past.js';
+import { sandboxSpec, verificationFolder } from './sandbox-spec.js';
+import { step, type StepDone, type StepScene } from './step.js';
+import type { StepWorld } from './world.js';
+
+/** The built-in look at the inputs; it leaves no name behind. */
+const INSPECT_CELL = "__import__('nl2code_guest.inspection', fromlist=['report']).report()";
+const MAX_OUTPUT_CHARS = 20_000;
+
+/** Runs a cell in the session's kernel, or verifies the final script in fresh sandboxes. */
+export function createExecute(world: StepWorld): (call: StepCall<'execute'>) => Promise<StepReply<'execute'>> {
+  return (call) =>
+    step(world, call, async (scene) => {
+      const { request } = requestOf(scene.past);
+      const pack = request.pack ? await loadPack(request.pack, world.packDirs) : null;
+      return call.args.target === 'script' ? verify(world, scene, request, pack) : runCell(world, scene, request, pack);
+    });
+}
+
+async function runCell(world: StepWorld, { call, folder, past, attempt, scheduledMs, events, signal }: StepScene<'execute'>, request: Request, pack: Pack | null): Promise<StepDone> {
+  const inspecting = call.args.target === 'inspect';
+  const code = inspecting ? INSPECT_CELL : codeText(folder, call.args.code);
+  const { reply, attachments } = await world.kernels.runCell(
+    sandboxSpec(world, folder, call.session, request, pack),
+    { session: call.session, k: nextCell(past), code, epoch: [scheduledMs, attempt], timeoutMs: request.limits.cellTimeoutMs, maxOutputChars: MAX_OUTPUT_CHARS },
+    {
+      signal,
+      onOutput: (stream, text) => events.emit('cell-output', { stream, text }),
+      onSandbox: (event) => events.emit(event === 'lost' ? 'kernel-lost' : 'sandbox-started', { event }),
+    },
+  );
+  const observation = toObservation(folder, nextCell(past), reply, attachments);
+  const hash = inspecting ? null : folder.blobs.put(code);
+  return {
+    value: { ok: reply.ended === 'ok', code: hash, sig: signature(observation) } as Json,
+    refs: { ...(hash ? { code: hash } : {}), observation: folder.blobs.keep(JSON.stringify(observation)) },
+  };
+}
+
+async function verify(world: StepWorld, { call, folder, past, key, attempt, events, signal }: StepScene<'execute'>, request: Request, pack: Pack | null): Promise<StepDone> {
+  const script = scriptText(folder, call.args.code);
+  const outputs = [...new Set([...request.outputs.map((output) => output.path), ...submittedOutputs(folder, past, call.args.call)])];
+  const spec = sandboxSpec(world, folder, call.session, request, pack);
+  const observation: VerificationObservation = await world.verifier.verify(
+    {
+      session: call.session,
+      folder: verificationFolder(folder, key, attempt),
+      script,
+      outputs: outputs.map((path) => ({ path })),
+      inputs: files(folder.inputs, request.inputs),
+      truth: files(folder.truth, request.truth),
+      mounts: spec.mounts,
+      pythonPath: spec.pythonPath,
+      pack: pack ? { folder: pack.folder, checks: applicableChecks(pack, outputs) } : null,
+      limits: spec.limits,
+      scriptTimeoutMs: request.limits.scriptTimeoutMs,
+      isolation: request.isolation,
+      hashSeed: spec.hashSeed,
+      keep: (fd, maxBytes) => folder.blobs.putFrom(fd, maxBytes),
+    },
+    { signal, onProgress: (check) => events.emit('verification-progress', check as unknown as Json) },
+  );
+  const hash = script === null ? null : folder.blobs.put(script);
+  return {
+    value: { ok: observation.ok, code: hash, sig: signature(observation) } as Json,
+    refs: { ...(hash ? { code: hash } : {}), observation: folder.blobs.keep(JSON.stringify(observation)) },
+  };
+}
+
+const files = (parent: string, refs: readonly InputRef[]) => refs.map(({ name }) => ({ name, path: join(parent, name) }));
+
+function codeText(folder: SessionFolder, code: CodeRef | null): string {
+  if (code && 'hash' in code) return folder.blobs.read(code.hash);
+  if (code && 'text' in code) return code.text;
+  throw new Nl2codeError('bad-request', 'A cell needs its code.');
+}
+
+/** The script's text; null when a submitted path holds none. */
+function scriptText(folder: SessionFolder, code: CodeRef | null): string | null {
+  return code && 'path' in code ? readScript(folder, code.path) : codeText(folder, code);
+}
+
+function submittedOutputs(folder: SessionFolder, past: readonly Link[], callId: string): string[] {
+  const reply = past.findLast((link) => link.record.kind === 'code')?.record.refs.reply;
+  return reply ? promisedOutputs(JSON.parse(folder.blobs.text(reply)) as ModelReply, callId) : [];
+}
+
+function toObservation(folder: SessionFolder, k: number, reply: WireReply, attachments: Buffer[]): CellObservation {
+  const display = ({ text, images }: WireDisplay): Display => ({
+    text,
+    images: Object.fromEntries(
+      Object.entries(images).flatMap(([mime, index]) => {
+        const bytes = attachments[index];
+        return bytes ? [[mime, { hash: folder.blobs.put(bytes), bytes: bytes.length }]] : [];
+      }),
+    ),
+  });
+  return {
+    kind: 'cell',
+    k,
+    ended: reply.ended,
+    stdout: reply.stdout,
+    stderr: reply.stderr,
+    result: reply.result && display(reply.result),
+    displays: reply.displays.map(display),
+    error: reply.error,
+    ms: reply.ms,
+    freshKernel: reply.freshKernel,
+  };
+}
+
+/** Digest of what was seen, without times. */
+function signature(observation: CellObservation | VerificationObservation): string {
+  return sha256(canonical({ ...observation, ms: 0 })).slice(0, 16);
+}

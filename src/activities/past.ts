@@ -1,0 +1,30 @@
+import { Nl2codeError } from '../session/error-table.js';
+import type { CellObservation, VerificationObservation } from '../session/observation.js';
+import type { Request } from '../session/request.js';
+import type { StepIO } from '../session/step.js';
+import type { Verdict } from '../session/verdict.js';
+import type { Link } from '../store/chain.js';
+import type { SessionFolder } from '../store/session-store.js';
+
+/** The request that is open at the end of `past`, and its records. */
+export function requestOf(past: readonly Link[]): { request: Request; since: readonly Link[] } {
+  const at = past.findLastIndex((link) => link.record.kind === 'open');
+  if (at < 0) throw new Nl2codeError('store-corrupt', 'The session chain has no open request.');
+  return { request: (past[at]!.record.args as unknown as StepIO['open']['args']).request, since: past.slice(at) };
+}
+
+/** Number of the next cell of the session's kernel: every inspection and cell so far had one. */
+export function nextCell(past: readonly Link[]): number {
+  return past.filter(({ record }) => record.kind === 'execute' && (record.args as unknown as StepIO['execute']['args']).target !== 'script').length;
+}
+
+/** All verdicts of the session, oldest first. */
+export function verdicts(past: readonly Link[]): Verdict[] {
+  return past.filter((link) => link.record.kind === 'close').map((link) => (link.record.args as unknown as StepIO['close']['args']).verdict);
+}
+
+/** What an execute record saw. */
+export function observationOf(folder: SessionFolder, link: Link): CellObservation | VerificationObservation | undefined {
+  const ref = link.record.refs.observation;
+  return ref && link.record.kind === 'execute' ? (JSON.parse(folder.blobs.text(ref)) as CellObservation | VerificationObservation) : undefined;
+}

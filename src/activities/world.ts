@@ -1,0 +1,18 @@
+import type { Price } from '../config.js';
+import type { Kernels } from '../kernel/kernels.js';
+import type { ModelEndpoint } from '../model/endpoint.js';
+import type { SessionStore } from '../store/session-store.js';
+import type { Verifier } from '../verification/verify.js';
+
+/** Everything outside that activities touch. One per worker process. */
+export interface StepWorld {
+  store: SessionStore;
+  endpoint: ModelEndpoint;
+  /** Price of a model, undefined when unknown. */
+  priceOf(model: string): Price | undefined;
+  maxOutputTokens: number;
+  kernels: Kernels;
+  verifier: Verifier;
+  packDirs: string[];
+  leaseMs: number;
+}

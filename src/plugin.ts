@@ -1,0 +1,39 @@
+import { SimplePlugin } from '@temporalio/plugin';
+import type { ClientOptions } from '@temporalio/client';
+import type { WorkerOptions } from '@temporalio/worker';
+import { createActivities } from './activities/activities.js';
+import type { StepWorld } from './activities/world.js';
+
+/** Recovery within seconds needs these; a user's own values stand over them. */
+const QUICK_RECOVERY = { stickyQueueScheduleToStartTimeout: '2s', maxHeartbeatThrottleInterval: '500ms', defaultHeartbeatThrottleInterval: '500ms' } as const;
+
+/**
+ * Adds nl2code's activities to a Worker. Give it to `Worker.create({ plugins })` (and to a Client, if you like), and re-export the workflow
+ * from `temporal-nl2code/workflow` in your own workflows module. It adds no interceptor and takes none away; a name of yours that starts
+ * with `nl2code-` and collides is refused when the Worker is made.
+ */
+export class Nl2codePlugin extends SimplePlugin {
+  private readonly activityNames: string[];
+
+  constructor(world: StepWorld) {
+    const activities = createActivities(world);
+    super({ name: 'nl2code', activities });
+    this.activityNames = Object.keys(activities);
+  }
+
+  override configureWorker(options: WorkerOptions): WorkerOptions {
+    const taken = this.activityNames.filter((name) => hasActivity(options.activities, name));
+    if (taken.length > 0) throw new TypeError(`The worker already has activities named ${taken.join(', ')}: rename them, these names belong to the nl2code plugin.`);
+    return super.configureWorker({ ...QUICK_RECOVERY, ...options });
+  }
+
+  /** Keeps the user's interceptors of every kind. */
+  override configureClient(options: ClientOptions): ClientOptions {
+    const configured = super.configureClient(options);
+    return { ...configured, interceptors: { ...options.interceptors, ...configured.interceptors } };
+  }
+}
+
+function hasActivity(activities: WorkerOptions['activities'], name: string): boolean {
+  return activities instanceof Map ? activities.has(name) : activities !== undefined && name in activities;
+}

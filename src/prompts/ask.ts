@@ -1,0 +1,29 @@
+import type { ModelReply, ToolSpec } from '../model/endpoint.js';
+import type { Hash, Json } from '../session/json.js';
+
+/** What the product asks of a model. Strategies choose an ask by name; activities look it up here. */
+export interface AskSpec {
+  /** Its first line names the strategy. The same for every ask of a strategy, so that the sent prefix stays stable. */
+  system: string;
+  tools: ToolSpec[];
+  /** The user message that asks, or null where the conversation itself asks (the last message is an observation). */
+  instruction: string | null;
+  /** The small value the workflow gets. `store` keeps code and returns its hash. */
+  parse(reply: ModelReply, store: (code: string) => Hash): Json;
+}
+
+/** A tool's JSON schema from its arguments' descriptions; all are required unless listed as optional. */
+export function tool(name: string, description: string, properties: Record<string, Json>, optional: string[] = []): ToolSpec {
+  const required = Object.keys(properties).filter((key) => !optional.includes(key));
+  return { name, description, parameters: { type: 'object', properties, required, additionalProperties: false } };
+}
+
+/** The arguments of a call as an object, or undefined when they are not one. */
+export function callArguments(text: string): Record<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return value !== null && typeof value === 'object' && !Array.isArray(value) ? (value as Record<string, unknown>) : undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,27 @@
+import type { Hash, TextRef } from '../session/json.js';
+import type { SessionFolder } from './session-store.js';
+
+/** A session's chain as JSON lines, oldest first: every model call, cell, output, error, decision and cost, with texts in place of references. */
+export function traceLines(folder: SessionFolder, head: Hash | null = folder.chain.head()): string[] {
+  const open = (ref: TextRef | undefined): unknown => {
+    if (!ref) return undefined;
+    const text = folder.blobs.text(ref);
+    try {
+      return JSON.parse(text) as unknown;
+    } catch {
+      return text;
+    }
+  };
+  return folder.chain.walk(head).map(({ hash, record }) => {
+    const { refs, sent, ...rest } = record;
+    const line = {
+      record: hash,
+      ...rest,
+      ...(refs.reply ? { reply: open(refs.reply) } : {}),
+      ...(refs.code ? { code: folder.blobs.read(refs.code) } : {}),
+      ...(refs.observation ? { observation: open(refs.observation) } : {}),
+      ...(sent ? { sent: { base: sent.base, sha: sent.sha, add: open(sent.add) } } : {}),
+    };
+    return `${JSON.stringify(line)}\n`;
+  });
+}
