@@ -39,6 +39,16 @@ export interface ResolvedConfig {
   /** What survives: any `kill -9`, or a power cut too. */
   durability: 'process' | 'host';
   /** What a request gets when it does not say. */
-  defaults: { strategy: StrategyName; pack: string | null; approval: ApprovalPolicy; approvalExpiryMs: number; limits: RequestLimits; budget: RequestBudget };
+  defaults: {
+    strategy: StrategyName;
+    pack: string | null;
+    approval: ApprovalPolicy;
+    approvalExpiryMs: number;
+    /** `maxRepairs` null: what the strategy suits (`defaultRepairs`). */
+    limits: Omit<RequestLimits, 'maxRepairs'> & { maxRepairs: number | null };
+    budget: RequestBudget;
+  };
   admission: { /** Absolute folders inputs may come from, beside the working directory. */ allow: string[]; maxInputBytes: number; maxPromptChars: number };
 }
+
+export { resolveConfig, type ConfigFlags, type ConfigSources } from './config/resolve-config.js';

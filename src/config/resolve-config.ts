@@ -1,0 +1,143 @@
+import { readFileSync, statSync } from 'node:fs';
+import { dirname, isAbsolute, join, resolve } from 'node:path';
+import type { Price, ResolvedConfig } from '../config.js';
+import { Nl2codeError } from '../session/error-table.js';
+import { configPath, findConfigFile, readConfigFile } from './config-file.js';
+import { environmentLayer, fileLayer, mergeLayers, type Layer } from './layers.js';
+import { packageRoot } from './package-root.js';
+import { profileNamespace } from '../temporal-connection.js';
+
+/** Options given on the command line or by a caller; they stand over everything else. Relative paths are relative to `cwd`. */
+export interface ConfigFlags {
+  /** Names the configuration file instead of searching one. */
+  config?: string;
+  dataDir?: string;
+  runtimeDir?: string;
+  namespace?: string;
+  taskQueue?: string;
+  temporal?: 'embedded' | 'external';
+  temporalPort?: number;
+  uiPort?: number | null;
+  /** `scripted` picks the bundled scripted model whatever the environment says. */
+  model?: string;
+  baseUrl?: string;
+  sandbox?: string;
+  isolation?: string;
+  pool?: number;
+  packs?: string[];
+  durability?: string;
+  allow?: string[];
+}
+
+export interface ConfigSources {
+  flags?: ConfigFlags;
+  env: Record<string, string | undefined>;
+  /** Absolute working directory. */
+  cwd: string;
+}
+
+const FLAGS: Record<Exclude<keyof ConfigFlags, 'config'>, [key: string, name: string]> = {
+  dataDir: ['dataDir', '--data-dir'],
+  runtimeDir: ['runtimeDir', '--runtime-dir'],
+  namespace: ['namespace', '--namespace'],
+  taskQueue: ['taskQueue', '--task-queue'],
+  temporal: ['temporal.mode', '--temporal'],
+  temporalPort: ['temporal.port', '--temporal-port'],
+  uiPort: ['temporal.uiPort', '--ui-port'],
+  model: ['model.name', '--model'],
+  baseUrl: ['model.baseUrl', '--base-url'],
+  sandbox: ['sandbox.backend', '--sandbox'],
+  isolation: ['sandbox.isolation', '--isolation'],
+  pool: ['sandbox.pool', '--pool'],
+  packs: ['packs', '--packs'],
+  durability: ['durability', '--durability'],
+  allow: ['admission.allow', '--allow'],
+};
+
+const OPENAI = 'https://api.openai.com/v1';
+const OPENAI_MODEL = 'gpt-4.1';
+const SCRIPTED = 'scripted';
+const GIB = 2 ** 30;
+
+/** Every option with its final value: flags > environment > `nl2code.config.yaml` > defaults. Reads the disk, writes nothing. Throws `bad-request` with one sentence. */
+export function resolveConfig({ flags = {}, env, cwd }: ConfigSources): ResolvedConfig {
+  const home = env.HOME && isAbsolute(env.HOME) ? env.HOME : null;
+  const file = flags.config === undefined ? findConfigFile(cwd, home) : resolve(cwd, flags.config);
+  const { given, from } = mergeLayers([flagLayer(flags), environmentLayer(env), ...(file ? [fileLayer(readConfigFile(file), file)] : [])]);
+  const place = (key: string, value: string) => (from(key) === file && file ? configPath(value, dirname(file), home) : resolve(cwd, value));
+  const root = packageRoot();
+  const profile = given.temporal?.profile ?? null;
+  const external = (given.temporal?.mode ?? 'embedded') === 'external';
+  const { limits, budget, ...defaults } = given.defaults ?? {};
+  return {
+    dataDir: given.dataDir === undefined ? defaultDataDir(env, home) : place('dataDir', given.dataDir),
+    runtimeDir: given.runtimeDir === undefined ? join(root, '.runtime') : place('runtimeDir', given.runtimeDir),
+    namespace: given.namespace ?? (external ? profileNamespace(profile, env) : null) ?? 'default',
+    taskQueue: given.taskQueue ?? 'nl2code',
+    temporal: external ? { mode: 'external', profile } : { mode: 'embedded', port: given.temporal?.port ?? 0, uiPort: given.temporal?.uiPort ?? null },
+    model: {
+      ...endpoint(given.model, env, (value) => place('model.apiKeyFile', value), from('model.apiKeyFile')),
+      maxOutputTokens: given.model?.maxOutputTokens ?? 8192,
+      stallMs: given.model?.stallMs ?? 30_000,
+      prices: prices(given.prices ?? {}),
+    },
+    sandbox: { backend: 'process', isolation: 'bubblewrap', pool: 1, leaseMs: 600_000, ...given.sandbox },
+    packDirs: packDirs(given.packs?.map((value) => place('packs', value)), from('packs'), cwd, root),
+    durability: given.durability ?? 'process',
+    defaults: {
+      strategy: 'codeact',
+      pack: null,
+      approval: 'never',
+      approvalExpiryMs: 7 * 86_400_000,
+      ...defaults,
+      limits: { cellTimeoutMs: 120_000, scriptTimeoutMs: 300_000, memoryBytes: 2 * GIB, diskBytes: 2 * GIB, maxRepairs: null, stepsPerRun: 75, ...limits },
+      budget: { maxSteps: 40, maxCostUsd: null, ...budget },
+    },
+    admission: { maxInputBytes: 2_000_000_000, maxPromptChars: 100_000, ...given.admission, allow: (given.admission?.allow ?? []).map((value) => place('admission.allow', value)) },
+  };
+}
+
+function flagLayer(flags: ConfigFlags): Layer {
+  const layer: Layer = new Map();
+  for (const [flag, [key, name]] of Object.entries(FLAGS)) {
+    const value = flags[flag as keyof ConfigFlags];
+    if (value !== undefined) layer.set(key, { value, from: name });
+  }
+  return layer;
+}
+
+function defaultDataDir(env: ConfigSources['env'], home: string | null): string {
+  if (env.XDG_DATA_HOME && isAbsolute(env.XDG_DATA_HOME)) return join(env.XDG_DATA_HOME, 'nl2code');
+  if (home) return join(home, '.local', 'share', 'nl2code');
+  throw new Nl2codeError('bad-request', `HOME is ${env.HOME ? JSON.stringify(env.HOME) : 'not set'}, so there is no place for the data directory: set HOME, or name one with --data-dir or NL2CODE_DATA_DIR.`, { remedy: '' });
+}
+
+/** A key without a base URL means OpenAI; a base URL without a key is a local server; neither is the scripted model. */
+function endpoint(given: { baseUrl?: string; apiKeyFile?: string; name?: string } = {}, env: ConfigSources['env'], place: (path: string) => string, from: string | undefined) {
+  if (given.name === SCRIPTED) return { baseUrl: null, apiKey: null, name: SCRIPTED };
+  const apiKey = env.OPENAI_API_KEY || (given.apiKeyFile === undefined ? null : keyFile(place(given.apiKeyFile), from));
+  const baseUrl = given.baseUrl?.replace(/\/+$/, '') ?? (apiKey ? OPENAI : null);
+  return { baseUrl, apiKey, name: given.name ?? (baseUrl === null ? SCRIPTED : OPENAI_MODEL) };
+}
+
+function keyFile(path: string, from = 'model.apiKeyFile'): string {
+  try {
+    const key = readFileSync(path, 'utf8').trim();
+    if (key && !/\s/.test(key)) return key;
+  } catch (error) {
+    throw new Nl2codeError('bad-request', `The key file ${path} (from ${from}) can't be read (${(error as NodeJS.ErrnoException).code}): correct the path or its permissions.`, { cause: error, remedy: '' });
+  }
+  throw new Nl2codeError('bad-request', `The key file ${path} (from ${from}) does not hold one key: write the key and nothing else into it.`, { remedy: '' });
+}
+
+function prices(given: Record<string, { prompt: number; cached?: number | undefined; completion: number }>): Record<string, Price> {
+  return Object.fromEntries(Object.entries(given).map(([name, price]) => [name, { ...price, cached: price.cached ?? price.prompt }]));
+}
+
+/** Named folders, else `./packs` where there is one; the package's own packs always come last. */
+function packDirs(named: string[] | undefined, from: string | undefined, cwd: string, root: string): string[] {
+  const isFolder = (path: string) => statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
+  const missing = named?.find((path) => !isFolder(path));
+  if (missing !== undefined) throw new Nl2codeError('bad-request', `The packs folder ${JSON.stringify(missing)} (from ${from}) is not a folder: correct the path, or leave it out.`, { remedy: '' });
+  return [...new Set([...(named ?? [join(cwd, 'packs')].filter(isFolder)), join(root, 'packs')])];
+}
