@@ -104,13 +104,14 @@ function source(key: string, merged: Layer): string {
 }
 
 function knownKeys(path: string[]): string[] {
+  if (path[0] === 'prices') return ['prompt', 'cached', 'completion'];
   let schema: z.ZodType = configSchema;
   for (const name of path) {
     const shape = inside(schema);
     if (!shape?.[name]) return [];
     schema = shape[name];
   }
-  return Object.keys(inside(schema) ?? { prompt: 0, cached: 0, completion: 0 });
+  return Object.keys(inside(schema) ?? {});
 }
 
 function inside(schema: z.ZodType): Record<string, z.ZodType> | null {
