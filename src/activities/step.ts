@@ -1,4 +1,4 @@
-import { Context } from '@temporalio/activity';
+import { ApplicationFailure, Context } from '@temporalio/activity';
 import type { Json } from '../session/json.js';
 import type { StepCall, StepKind, StepReply } from '../session/step.js';
 import type { StepRecord } from '../session/step-record.js';
@@ -76,7 +76,8 @@ export async function step<K extends StepKind>(world: StepWorld, call: StepCall<
   } catch (error) {
     if (context.cancellationSignal.aborted) throw error;
     const failure = toActivityFailure(error);
-    events.emit('step-failed', { code: failure.type ?? null, message: failure.message, retryable: !failure.nonRetryable });
+    const final = failure instanceof ApplicationFailure && failure.nonRetryable === true;
+    events.emit('step-failed', { code: failure instanceof ApplicationFailure ? (failure.type ?? null) : null, message: failure.message, retryable: !final });
     throw failure;
   } finally {
     clearInterval(beat);
