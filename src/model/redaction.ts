@@ -1,0 +1,27 @@
+const WINDOW = 8;
+
+/** Text of an upstream made fit to stand in our error: control and direction characters out, the key out, at most `max` characters. Pure. */
+export function quotable(text: string, key: string | null, max = 300): string {
+  const clean = redacted(text.slice(0, 20_000), key)
+    .replace(/[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\s]+/g, ' ')
+    .replace(/\p{Surrogate}/gu, '\ufffd')
+    .trim();
+  return clean.length > max ? `${clean.slice(0, max - 1)}…` : clean;
+}
+
+/**
+ * Replaces the key, and any piece of it of 8 characters or more, by `[key]`: providers echo keys with their middle starred out.
+ * Keys shorter than 8 characters are placeholders of local servers and stay as they are. Pure.
+ */
+export function redacted(text: string, key: string | null): string {
+  if (key === null || key.length < WINDOW) return text;
+  const windows = new Set(Array.from({ length: key.length - WINDOW + 1 }, (_, i) => key.slice(i, i + WINDOW)));
+  let out = '';
+  let end = 0;
+  for (let i = 0; i <= text.length - WINDOW; i++) {
+    if (!windows.has(text.slice(i, i + WINDOW))) continue;
+    if (i > end || out === '') out += text.slice(end, i) + '[key]';
+    end = i + WINDOW;
+  }
+  return out + text.slice(end);
+}

@@ -1,0 +1,64 @@
+import type OpenAI from 'openai';
+import type { ChatMessage, ModelRequest, RawCall, ToolSpec } from './endpoint.js';
+
+/** Which spelling of the parameters that endpoints disagree about a request uses. */
+export interface Dialect {
+  streamOptions: boolean;
+  cap: 'max_tokens' | 'max_completion_tokens';
+  temperature: boolean;
+}
+
+/** The body of a streamed chat completion. Pure. */
+export function toWire(request: ModelRequest, dialect: Dialect, temperature: number | undefined): OpenAI.ChatCompletionCreateParamsStreaming {
+  return {
+    model: request.model,
+    messages: request.messages.map(toWireMessage),
+    // Endpoints refuse an empty list of tools.
+    ...(request.tools.length > 0 && { tools: request.tools.map(toWireTool) }),
+    [dialect.cap]: request.maxOutputTokens,
+    ...(dialect.temperature && temperature !== undefined && { temperature }),
+    ...(dialect.streamOptions && { stream_options: { include_usage: true } }),
+    stream: true,
+  };
+}
+
+function toWireMessage(message: ChatMessage): OpenAI.ChatCompletionMessageParam {
+  switch (message.role) {
+    case 'system':
+    case 'user':
+      return { role: message.role, content: message.content };
+    case 'tool':
+      return { role: 'tool', tool_call_id: message.callId, content: message.content };
+    case 'assistant':
+      if (message.calls.length === 0) return { role: 'assistant', content: message.content };
+      return { role: 'assistant', content: message.content === '' ? null : message.content, tool_calls: message.calls.map(toWireCall) };
+  }
+}
+
+function toWireCall(call: RawCall): OpenAI.ChatCompletionMessageFunctionToolCall {
+  return { id: call.id, type: 'function', function: { name: call.name, arguments: toWireArguments(call.arguments) } };
+}
+
+/** Strict endpoints parse the arguments of past calls and refuse the conversation when a model once wrote bad JSON. */
+function toWireArguments(text: string): string {
+  try {
+    const value: unknown = JSON.parse(text);
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return text;
+  } catch {
+    // falls through to the wrapped form
+  }
+  return JSON.stringify({ unreadable: text });
+}
+
+function toWireTool(tool: ToolSpec): OpenAI.ChatCompletionFunctionTool {
+  return { type: 'function', function: { name: tool.name, description: tool.description, parameters: tool.parameters } };
+}
+
+/** Characters of everything a request sends that counts as prompt tokens. Pure. */
+export function promptChars(request: ModelRequest): number {
+  const messages = request.messages.reduce((sum, m) => {
+    const calls = m.role === 'assistant' ? m.calls.reduce((n, c) => n + c.name.length + c.arguments.length, 0) : 0;
+    return sum + m.content.length + calls;
+  }, 0);
+  return messages + request.tools.reduce((n, t) => n + t.name.length + t.description.length + JSON.stringify(t.parameters).length, 0);
+}
