@@ -3,9 +3,14 @@ import type { ClientOptions } from '@temporalio/client';
 import type { WorkerOptions } from '@temporalio/worker';
 import { createActivities } from './activities/activities.js';
 import type { StepWorld } from './activities/world.js';
+import { resolveConfig, type ConfigFlags } from './config/resolve-config.js';
+import { createWorld } from './world.js';
 
 /** Recovery within seconds needs these; a user's own values stand over them. */
 const QUICK_RECOVERY = { stickyQueueScheduleToStartTimeout: '2s', maxHeartbeatThrottleInterval: '500ms', defaultHeartbeatThrottleInterval: '500ms' } as const;
+
+/** Options that stand over the environment and `nl2code.config.yaml`, or a world of your own (tests, other backends). */
+export type Nl2codePluginOptions = ConfigFlags | { world: StepWorld };
 
 /**
  * Adds nl2code's activities to a Worker. Give it to `Worker.create({ plugins })` (and to a Client, if you like), and re-export the workflow
@@ -15,7 +20,8 @@ const QUICK_RECOVERY = { stickyQueueScheduleToStartTimeout: '2s', maxHeartbeatTh
 export class Nl2codePlugin extends SimplePlugin {
   private readonly activityNames: string[];
 
-  constructor(world: StepWorld) {
+  constructor(options: Nl2codePluginOptions = {}) {
+    const world = 'world' in options ? options.world : createWorld(resolveConfig({ flags: options, env: process.env, cwd: process.cwd() }));
     const activities = createActivities(world);
     super({ name: 'nl2code', activities });
     this.activityNames = Object.keys(activities);

@@ -1,0 +1,164 @@
+import { randomBytes } from 'node:crypto';
+import { WorkflowExecutionAlreadyStartedError, WorkflowNotFoundError, WorkflowUpdateFailedError, type Client, type WorkflowHandle } from '@temporalio/client';
+import { ApplicationFailure } from '@temporalio/common';
+import { canonical } from './session/canonical.js';
+import type { Decision } from './session/decision.js';
+import { Nl2codeError, type ErrorCode } from './session/error-table.js';
+import type { Hash } from './session/json.js';
+import type { Request } from './session/request.js';
+import type { Result } from './session/result.js';
+import { readResult } from './store/read-result.js';
+import { sha256 } from './store/blobs.js';
+import type { SessionFolder, SessionStore } from './store/session-store.js';
+import { followSession, type Followed } from './follow.js';
+import { listSessions, type SessionSummary } from './session-list.js';
+import type { nl2codeWorkflow } from './workflows/nl2code.js';
+import { decideSignal, decideUpdate, snapshotQuery, stopSignal, type Snapshot } from './workflows/messages.js';
+
+/** Turns what a caller gives into an admitted request; see admission/. `check` writes nothing, `snapshot` copies the inputs. */
+export interface Admission<Options> {
+  admit(options: Options, folder: () => SessionFolder, id: string): Promise<Request>;
+}
+
+export interface Nl2codeClientOptions<Options> {
+  client: Client;
+  store: SessionStore;
+  taskQueue: string;
+  admission: Admission<Options>;
+}
+
+export interface Started {
+  session: string;
+  request: Request;
+  /** False when the idempotency key found a session that was started before. */
+  fresh: boolean;
+}
+
+/** A failed call is repeated by the server or the user; nothing here waits longer for a server that is away. */
+const CALL_MS = 10_000;
+const QUERY_MS = 2_000;
+
+/** The typed client of sessions: start, get, list, follow, decide, stop. Needs the Temporal server and the session store; runs anywhere but in workflows. */
+export class Nl2codeClient<Options extends { idempotencyKey?: string | undefined }> {
+  constructor(private readonly options: Nl2codeClientOptions<Options>) {}
+
+  /** Admits a request and starts its session. Refusals leave nothing behind. With an idempotency key the same request finds its session again. */
+  async start(options: Options): Promise<Started> {
+    const { client, store, taskQueue, admission } = this.options;
+    const session = options.idempotencyKey ? `n${sha256(options.idempotencyKey).slice(0, 15)}` : newSessionId();
+    const request = await admission.admit(options, () => store.session(session), 'r1');
+    const digest = sha256(canonical(request));
+    try {
+      await client.withDeadline(Date.now() + CALL_MS, () =>
+        client.workflow.start<typeof nl2codeWorkflow>('nl2codeWorkflow', {
+          workflowId: session,
+          taskQueue,
+          args: [{ request }],
+          memo: { nl2codeRequest: digest },
+          workflowIdReusePolicy: 'REJECT_DUPLICATE',
+          workflowTaskTimeout: '5s',
+        }),
+      );
+      return { session, request, fresh: true };
+    } catch (error) {
+      if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw unavailable(error);
+      const { memo } = await this.handle(session).describe();
+      if (memo?.nl2codeRequest !== digest) throw new Nl2codeError('bad-request', `The idempotency key ${JSON.stringify(options.idempotencyKey)} belongs to another request (session ${session}): use another key.`, { remedy: '' });
+      return { session, request, fresh: false };
+    }
+  }
+
+  /** The result of the last request; undefined while it is open. */
+  get(session: string): Result | undefined {
+    return readResult(this.folder(session), session);
+  }
+
+  /** What the run says of itself now; undefined when no worker answers or the run is over. */
+  async snapshot(session: string): Promise<Snapshot | undefined> {
+    try {
+      return await this.options.client.withDeadline(Date.now() + QUERY_MS, () => this.handle(session).query(snapshotQuery));
+    } catch {
+      return undefined;
+    }
+  }
+
+  list(): Promise<SessionSummary[]> {
+    return listSessions(this.options.store, this);
+  }
+
+  /** Events, snapshots and at last the result, until the request is closed or `signal` aborts. Resumes at a byte offset. */
+  follow(session: string, options: { from?: number; signal?: AbortSignal } = {}): AsyncGenerator<Followed> {
+    return followSession(this.folder(session), session, { ...options, snapshot: () => this.snapshot(session), describe: () => this.describe(session) });
+  }
+
+  /** Decides the proposal that waits. Refused with `stale-decision` when it is not the one that was shown, or was decided already. */
+  async decide(session: string, input: { proposal: string; actor: string; decision: Decision }): Promise<void> {
+    const { client } = this.options;
+    const decision = this.stored(session, input.decision);
+    try {
+      await client.withDeadline(Date.now() + CALL_MS, () => this.handle(session).executeUpdate(decideUpdate, { args: [{ ...input, decision }], updateId: sha256(canonical([input.proposal, input.actor, decision])).slice(0, 32) }));
+    } catch (error) {
+      if (error instanceof WorkflowUpdateFailedError && error.cause instanceof ApplicationFailure) throw new Nl2codeError((error.cause.type ?? 'stale-decision') as ErrorCode, error.cause.message);
+      throw unavailable(error, session);
+    }
+  }
+
+  /** The same for systems that may only signal; a stale one is ignored and recorded. */
+  async signalDecision(session: string, input: { proposal: string; actor: string; decision: Decision }): Promise<void> {
+    await this.handle(session).signal(decideSignal, { ...input, decision: this.stored(session, input.decision) });
+  }
+
+  /** Asks the running request to stop; it ends `stopped` with what it has. */
+  async stop(session: string, actor: string): Promise<void> {
+    try {
+      await this.options.client.withDeadline(Date.now() + CALL_MS, () => this.handle(session).signal(stopSignal, { actor }));
+    } catch (error) {
+      throw unavailable(error, session);
+    }
+  }
+
+  /** A blob of the session as text, e.g. the code of a proposal. */
+  text(session: string, hash: Hash): string {
+    return this.folder(session).blobs.read(hash);
+  }
+
+  folder(session: string): SessionFolder {
+    if (!this.options.store.has(session)) throw new Nl2codeError('not-found', `There is no session ${JSON.stringify(session)}.`);
+    return this.options.store.at(session);
+  }
+
+  /** How Temporal sees the run; undefined when it has forgotten it or can't be reached. */
+  async describe(session: string): Promise<{ open: boolean; status: string } | undefined> {
+    try {
+      const { status } = await this.options.client.withDeadline(Date.now() + QUERY_MS, () => this.handle(session).describe());
+      return { open: status.name === 'RUNNING' || status.name === 'CONTINUED_AS_NEW', status: status.name };
+    } catch (error) {
+      return error instanceof WorkflowNotFoundError ? { open: false, status: 'NOT_FOUND' } : undefined;
+    }
+  }
+
+  private handle(session: string): WorkflowHandle<typeof nl2codeWorkflow> {
+    return this.options.client.workflow.getHandle<typeof nl2codeWorkflow>(session);
+  }
+
+  /** A large edit travels as a blob: histories carry small values only. */
+  private stored(session: string, decision: Decision): Decision {
+    if (decision.kind !== 'edit' || !('text' in decision.code) || decision.code.text.length <= MAX_EDIT_CHARS) return decision;
+    return { kind: 'edit', code: { hash: this.folder(session).blobs.put(decision.code.text) } };
+  }
+}
+
+const MAX_EDIT_CHARS = 64 << 10;
+
+/** Ten characters without look-alikes: about 49 bits. */
+function newSessionId(): string {
+  const letters = 'abcdefghjkmnpqrstuvwxyz23456789';
+  return [...randomBytes(10)].map((byte) => letters[byte % letters.length]).join('');
+}
+
+function unavailable(error: unknown, session?: string): Error {
+  if (error instanceof WorkflowNotFoundError) return new Nl2codeError('not-found', session ? `Session ${session} is not running.` : 'The session is not known to the server.', { cause: error });
+  const code = (error as { cause?: { code?: number } }).cause?.code;
+  if (code === 14 || code === 4) return new Nl2codeError('temporal-unavailable', 'The Temporal server does not answer.', { cause: error });
+  return error instanceof Error ? error : new Error(String(error));
+}

@@ -1,0 +1,52 @@
+import { join } from 'node:path';
+import type { StepWorld } from './activities/world.js';
+import type { ResolvedConfig } from './config.js';
+import { packageRoot } from './config/package-root.js';
+import { createKernels } from './kernel/kernels.js';
+import { createOpenAiEndpoint } from './model/openai-endpoint.js';
+import { priceOf } from './model/prices.js';
+import { Nl2codeError } from './session/error-table.js';
+import type { SandboxBackend } from './sandbox/backend.js';
+import { createProcessBackend } from './sandbox/process.js';
+import { SessionStore } from './store/session-store.js';
+import { createVerifier } from './verification/verify.js';
+
+/** The real outside of a worker process: endpoint, sandboxes, store. `close` ends the sandboxes kept ready; sessions' own live on under their lease. */
+export interface World extends StepWorld {
+  backend: SandboxBackend;
+  close(): Promise<void>;
+}
+
+/** Builds the outside that a configuration describes. `modelUrl` is the scripted model's address where no endpoint is configured. */
+export function createWorld(config: ResolvedConfig, modelUrl?: string | null): World {
+  const baseUrl = config.model.baseUrl ?? modelUrl;
+  if (!baseUrl) throw new Nl2codeError('bad-request', 'No model endpoint is configured: set OPENAI_BASE_URL and OPENAI_API_KEY, or start with nl2code up, which brings the scripted model.', { remedy: '' });
+  const backend = createBackend(config);
+  const kernels = createKernels({ backend });
+  return {
+    store: new SessionStore(config.dataDir, config.durability),
+    endpoint: createOpenAiEndpoint({ baseUrl, apiKey: config.model.apiKey, stallMs: config.model.stallMs, scripted: config.model.baseUrl === null }),
+    priceOf: (model) => priceOf(model, config.model.prices),
+    maxOutputTokens: config.model.maxOutputTokens,
+    kernels,
+    verifier: createVerifier({ kernels }),
+    packDirs: config.packDirs,
+    leaseMs: config.sandbox.leaseMs,
+    backend,
+    async close() {
+      await kernels.close();
+      await backend.close();
+    },
+  };
+}
+
+/** The sandbox backend a configuration names. */
+export function createBackend(config: ResolvedConfig): SandboxBackend {
+  return createProcessBackend({
+    runtimeDir: config.runtimeDir,
+    guestDir: join(packageRoot(), 'guest'),
+    poolDir: join(config.dataDir, 'pool'),
+    pool: config.sandbox.pool,
+    isolation: config.sandbox.isolation,
+  });
+}
