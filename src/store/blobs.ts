@@ -1,7 +1,6 @@
-import { createHash } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { closeSync, existsSync, fdatasyncSync, linkSync, openSync, readFileSync, readSync, renameSync, unlinkSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
-import { randomBytes } from 'node:crypto';
 import type { Hash, TextRef } from '../session/json.js';
 import { Nl2codeError } from '../session/error-table.js';
 import { syncFolder, writeTemporary, writing, type Durability } from './file.js';
@@ -81,9 +80,10 @@ export class Blobs {
   }
 
   readBytes(hash: Hash): Buffer {
+    const path = this.path(hash);
     let bytes: Buffer;
     try {
-      bytes = readFileSync(this.path(hash));
+      bytes = readFileSync(path);
     } catch (error) {
       throw new Nl2codeError('store-corrupt', `Blob ${hash.slice(0, 12)} is missing.`, { cause: error });
     }
