@@ -1,0 +1,161 @@
+"""A memory, process and CPU limit on the whole sandbox by control group, where this process may make one.
+
+Version 2 needs a group that was delegated to us with its controllers on (root, or below `user@.service`); version 1 needs
+root. Where neither is to be had the supervisor measures memory itself.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from .spec import Limits
+
+PARENT = "nl2code"
+
+
+@dataclass(frozen=True)
+class Cgroup:
+    """The groups of one sandbox: one on version 2, one per controller on version 1."""
+
+    paths: tuple[str, ...]
+    #: File whose line `oom_kill N` counts processes that the memory limit ended.
+    events: str
+
+    def join(self) -> None:
+        """Moves the calling process in; its children follow."""
+        for path in self.paths:
+            _write(f"{path}/cgroup.procs", "0")
+
+    def oom_kills(self) -> int:
+        """How many processes the memory limit has ended so far."""
+        try:
+            with open(self.events) as file:
+                for line in file:
+                    if line.startswith("oom_kill "):
+                        return int(line.split()[1])
+        except OSError:
+            pass
+        return 0
+
+    def remove(self) -> None:
+        """Removes the groups that this process may remove; the worker or its reaper removes the others."""
+        for path in self.paths:
+            try:
+                os.rmdir(path)
+            except OSError:
+                pass
+
+
+def create_cgroup(name: str, limits: Limits) -> Cgroup | None:
+    """Makes the groups of a sandbox with its limits set, or None where that is not possible."""
+    mounts = _mounts()
+    if "memory" in mounts:
+        return _create_v1(name, limits, mounts)
+    if "2" in mounts:
+        return _create_v2(name, limits, mounts["2"])
+    return None
+
+
+def _mounts() -> dict[str, str]:
+    """Mount point by version-1 controller, and under `2` that of version 2."""
+    found: dict[str, str] = {}
+    try:
+        with open("/proc/self/mountinfo") as file:
+            for line in file:
+                before, _, after = line.partition(" - ")
+                kind, _, options = after.split(" ", 2)
+                point = before.split(" ")[4]
+                if kind == "cgroup2":
+                    found["2"] = point
+                elif kind == "cgroup":
+                    for option in options.strip().split(","):
+                        if option in ("memory", "pids", "cpu"):
+                            found[option] = point
+    except (OSError, ValueError):
+        pass
+    return found
+
+
+def _create_v1(name: str, limits: Limits, mounts: dict[str, str]) -> Cgroup | None:
+    settings: dict[str, list[tuple[str, str]]] = {
+        "memory": [("memory.limit_in_bytes", str(limits.memory_bytes))],
+        "pids": [("pids.max", str(limits.processes))],
+        "cpu": [("cpu.cfs_period_us", "100000"), ("cpu.cfs_quota_us", str(int(limits.cpus * 100_000)))],
+    }
+    paths: list[str] = []
+    for controller, values in settings.items():
+        if controller not in mounts:
+            continue
+        path = f"{mounts[controller]}/{PARENT}/{name}"
+        try:
+            os.makedirs(path, exist_ok=True)
+            if controller == "memory":
+                # A group that is still there from before may not be raised above its old limit with swap.
+                _try_write(f"{path}/memory.memsw.limit_in_bytes", "-1")
+            for file, value in values:
+                _write(f"{path}/{file}", value)
+        except OSError:
+            if controller == "memory":
+                _discard(paths + [path])
+                return None
+            _discard([path])
+            continue
+        paths.append(path)
+    memory = paths[0]
+    _try_write(f"{memory}/memory.memsw.limit_in_bytes", str(limits.memory_bytes))
+    return Cgroup(tuple(dict.fromkeys(paths)), f"{memory}/memory.oom_control")
+
+
+def _create_v2(name: str, limits: Limits, root: str) -> Cgroup | None:
+    try:
+        with open("/proc/self/cgroup") as file:
+            own = next(line.strip()[3:] for line in file if line.startswith("0::"))
+    except (OSError, StopIteration):
+        return None
+    here = os.path.normpath(f"{root}/{own}")
+    candidates = [f"{root}/{PARENT}"] if os.getuid() == 0 else []
+    candidates += [os.path.dirname(here)] if here != os.path.normpath(root) else []
+    for parent in candidates:
+        path = f"{parent}/{PARENT}-{name}"
+        try:
+            if parent == f"{root}/{PARENT}":
+                os.makedirs(parent, exist_ok=True)
+                for controller in ("+memory", "+pids", "+cpu"):
+                    _try_write(f"{parent}/cgroup.subtree_control", controller)
+            os.makedirs(path, exist_ok=True)
+            _write(f"{path}/memory.max", str(limits.memory_bytes))
+            _try_write(f"{path}/memory.swap.max", "0")
+            _try_write(f"{path}/pids.max", str(limits.processes))
+            _try_write(f"{path}/cpu.max", f"{int(limits.cpus * 100_000)} 100000")
+            # The right to move a process in depends on the group both have in common: try it before relying on it.
+            if os.getuid() != 0 and not os.access(f"{parent}/cgroup.procs", os.W_OK):
+                raise PermissionError(parent)
+        except OSError:
+            _discard([path])
+            continue
+        return Cgroup((path,), f"{path}/memory.events")
+    return None
+
+
+def _write(path: str, value: str) -> None:
+    fd = os.open(path, os.O_WRONLY)
+    try:
+        os.write(fd, value.encode())
+    finally:
+        os.close(fd)
+
+
+def _try_write(path: str, value: str) -> None:
+    try:
+        _write(path, value)
+    except OSError:
+        pass
+
+
+def _discard(paths: list[str]) -> None:
+    for path in paths:
+        try:
+            os.rmdir(path)
+        except OSError:
+            pass
