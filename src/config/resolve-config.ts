@@ -134,9 +134,16 @@ function prices(given: Record<string, { prompt: number; cached?: number | undefi
   return Object.fromEntries(Object.entries(given).map(([name, price]) => [name, { ...price, cached: price.cached ?? price.prompt }]));
 }
 
+function isFolder(path: string): boolean {
+  try {
+    return statSync(path).isDirectory();
+  } catch {
+    return false;
+  }
+}
+
 /** Named folders, else `./packs` where there is one; the package's own packs always come last. */
 function packDirs(named: string[] | undefined, from: string | undefined, cwd: string, root: string): string[] {
-  const isFolder = (path: string) => statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
   const missing = named?.find((path) => !isFolder(path));
   if (missing !== undefined) throw new Nl2codeError('bad-request', `The packs folder ${JSON.stringify(missing)} (from ${from}) is not a folder: correct the path, or leave it out.`, { remedy: '' });
   return [...new Set([...(named ?? [join(cwd, 'packs')].filter(isFolder)), join(root, 'packs')])];

@@ -1,0 +1,51 @@
+import type { ResolvedConfig } from '../config.js';
+import { BOUNDS, defaultRepairs, fewestSteps, says, within } from '../config/bounds.js';
+import type { Price } from '../config.js';
+import { Nl2codeError } from '../session/error-table.js';
+import type { RequestBudget, RequestLimits, StrategyName } from '../session/request.js';
+import { refusal, shown } from './refusal.js';
+import { checkKeys, type RequestOptions } from './request-options.js';
+
+const LIMITS = ['cellTimeoutMs', 'scriptTimeoutMs', 'memoryBytes', 'diskBytes', 'maxRepairs', 'stepsPerRun'] as const satisfies (keyof RequestLimits)[];
+const BUDGET = ['maxSteps', 'maxCostUsd'] as const satisfies (keyof RequestBudget)[];
+
+/** Limits with every field set; a value outside its bounds is refused with the bounds. Pure. */
+export function resolveLimits(given: RequestOptions['limits'], config: ResolvedConfig, strategy: StrategyName): RequestLimits {
+  if (given !== undefined) checkKeys(given, 'limits', LIMITS);
+  const { limits } = config.defaults;
+  const all: RequestLimits = { ...limits, maxRepairs: limits.maxRepairs ?? defaultRepairs[strategy], ...defined(given) };
+  for (const key of LIMITS) check(`limits.${key}`, key, all[key]);
+  return all;
+}
+
+/** The budget with every field set; refuses absurd values and one that no request of this strategy can keep. Pure. */
+export function resolveBudget(given: RequestOptions['budget'], config: ResolvedConfig, strategy: StrategyName): RequestBudget {
+  if (given !== undefined) checkKeys(given, 'budget', BUDGET);
+  const all: RequestBudget = { ...config.defaults.budget, ...defined(given) };
+  check('budget.maxSteps', 'maxSteps', all.maxSteps);
+  if (all.maxCostUsd !== null) check('budget.maxCostUsd', 'maxCostUsd', all.maxCostUsd);
+  const fewest = fewestSteps[strategy];
+  if (all.maxSteps < fewest) throw refusal(`budget.maxSteps is ${all.maxSteps}, but strategy ${strategy} needs at least ${fewest} steps to reach a verified script: raise --max-steps.`);
+  return all;
+}
+
+/** Refuses a cost bound that can't be kept because nobody knows what the model costs. Pure. */
+export function checkPrice(budget: RequestBudget, model: string, price: Price | undefined): void {
+  if (budget.maxCostUsd === null || price) return;
+  throw new Nl2codeError('price-unknown', `The price of model ${shown(model)} is not known, so a budget of ${budget.maxCostUsd} US dollars can't be kept.`);
+}
+
+/** How long a proposal waits, in milliseconds. Pure. */
+export function resolveExpiry(given: unknown, config: ResolvedConfig): number {
+  const value = given ?? config.defaults.approvalExpiryMs;
+  check('approval.expiryMs', 'approvalExpiryMs', value);
+  return value as number;
+}
+
+function check(name: string, key: keyof typeof BOUNDS, value: unknown): void {
+  if (!within(BOUNDS[key], value)) throw refusal(`${name} is ${shown(value)}, which is not ${says(BOUNDS[key])}: choose a value in these bounds.`);
+}
+
+function defined<T extends object>(given: T | undefined): Partial<T> {
+  return Object.fromEntries(Object.entries(given ?? {}).filter(([, value]) => value !== undefined)) as Partial<T>;
+}
