@@ -1,5 +1,5 @@
 import { APIConnectionError, APIError } from 'openai';
-import { type ErrorCode, Nl2codeError } from '../session/error-table.js';
+import { type ErrorCode, errorTable, Nl2codeError } from '../session/error-table.js';
 import { Stalled, TooLarge } from './guarded-fetch.js';
 import { quotable } from './redaction.js';
 import { WrongShape } from './reply-assembly.js';
@@ -41,7 +41,10 @@ function fromStatus(error: APIError, names: EndpointNames, cause: Error): Nl2cod
   const quote = said === '' ? '' : ` It said: "${said}"`;
   const raise = (code: ErrorCode, what: string) => new Nl2codeError(code, `${what}${quote}`, { cause, retryAfterMs: wait });
   const answered = `${names.host} answered ${error.status ?? 'with an error'}`;
-  if (error.code === 'playbook_mismatch') return new Nl2codeError('playbook-mismatch', said, { cause });
+  if (error.code === 'playbook_mismatch') {
+    // The scripted model ends its message with the remedy, for clients that are not ours.
+    return new Nl2codeError('playbook-mismatch', quotable(spoken(error).replace(errorTable['playbook-mismatch'].remedy, ''), names.key), { cause });
+  }
   if (status === 402 || QUOTA.test(kind)) return raise('model-quota', `${answered}: the account has no credit left.`);
   if (status === 401 || status === 403) {
     return raise('model-auth', `${answered}: ${names.key ? 'the key is not accepted' : 'it asks for a key and none is set'}.`);

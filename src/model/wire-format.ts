@@ -36,18 +36,7 @@ function toWireMessage(message: ChatMessage): OpenAI.ChatCompletionMessageParam 
 }
 
 function toWireCall(call: RawCall): OpenAI.ChatCompletionMessageFunctionToolCall {
-  return { id: call.id, type: 'function', function: { name: call.name, arguments: toWireArguments(call.arguments) } };
-}
-
-/** Strict endpoints parse the arguments of past calls and refuse the conversation when a model once wrote bad JSON. */
-function toWireArguments(text: string): string {
-  try {
-    const value: unknown = JSON.parse(text);
-    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return text;
-  } catch {
-    // falls through to the wrapped form
-  }
-  return JSON.stringify({ unreadable: text });
+  return { id: call.id, type: 'function', function: { name: call.name, arguments: call.arguments } };
 }
 
 function toWireTool(tool: ToolSpec): OpenAI.ChatCompletionFunctionTool {

@@ -118,20 +118,20 @@ describe('a reply', () => {
 });
 
 describe('what is sent', () => {
-  test('arguments of a past call that are not a JSON object are wrapped, and no tools means no list', async () => {
+  test('a conversation keeps its calls and their results, and no tools means no list', async () => {
     const { ask, server } = await against([stream(delta({ content: 'k' }, 'stop'), DONE)]);
     await ask({
       tools: [],
       messages: [
         { role: 'user', content: 'u' },
-        { role: 'assistant', content: '', calls: [{ id: 'a', name: 'run_cell', arguments: '{"code": ' }] },
+        { role: 'assistant', content: '', calls: [{ id: 'a', name: 'run_cell', arguments: '{"code":"1"}' }] },
         { role: 'tool', callId: 'a', content: 'bad' },
       ],
     });
     expect(server.seen[0]?.body).not.toHaveProperty('tools');
     expect(server.seen[0]?.body.messages).toEqual([
       { role: 'user', content: 'u' },
-      { role: 'assistant', content: null, tool_calls: [{ id: 'a', type: 'function', function: { name: 'run_cell', arguments: '{"unreadable":"{\\"code\\": "}' } }] },
+      { role: 'assistant', content: null, tool_calls: [{ id: 'a', type: 'function', function: { name: 'run_cell', arguments: '{"code":"1"}' } }] },
       { role: 'tool', tool_call_id: 'a', content: 'bad' },
     ]);
   });
