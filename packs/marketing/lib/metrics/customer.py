@@ -58,7 +58,6 @@ def ltv_predict(
     """Predicts the revenue of each customer over a period as long as the one frequency counts.
 
     It is frequency times order value, halved for every ``half_life_days`` since the last purchase.
-    It measures value, not likeness to anybody.
 
     Args:
         df: One row per customer.

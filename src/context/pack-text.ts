@@ -1,0 +1,77 @@
+import type { Request } from '../session/request.js';
+import { plainPath, type Pack, type PackOutput } from './pack.js';
+
+/** Upper bound of what a pack adds to a prompt, about 6,000 tokens. */
+export const MAX_PACK_TEXT_CHARS = 24_000;
+/** Room kept for the line that names what was left out. */
+const REST_CHARS = 400;
+
+interface Section {
+  heading: string;
+  /** Named in the last line when there is no room for it. */
+  entries: { name: string; text: string }[];
+}
+
+/**
+ * What a pack says to the model: conventions, the declared columns of the outputs this request promises, data and libraries. Pure.
+ * Never more than `MAX_PACK_TEXT_CHARS`: what has no room is named. Checks, their modules and their truth are no part of it.
+ */
+export function packText(pack: Pack, request: Pick<Request, 'outputs'>): string {
+  const promised = new Set(request.outputs.map((output) => plainPath(output.path)));
+  const sections: Section[] = [
+    {
+      heading: `Company conventions (${pack.title})`,
+      entries: pack.conventions.map((text, i) => ({ name: `convention ${i + 1}`, text: `- ${flat(text)}` })),
+    },
+    {
+      heading: 'Declared outputs',
+      entries: pack.outputs
+        .filter((output) => promised.has(output.path))
+        .map((output) => ({ name: output.path, text: outputText(output) })),
+    },
+    {
+      heading: 'Company data',
+      entries: pack.data.map(({ name, description }) => ({ name, text: `- ${name}: ${flat(description)}` })),
+    },
+    {
+      heading: 'Company libraries (installed; import them by these names)',
+      entries: pack.libraries.map(({ name, api }) => ({ name: `library ${name}`, text: `${name}\n${indented(api)}` })),
+    },
+  ];
+  return fitted(sections.filter((section) => section.entries.length > 0));
+}
+
+function outputText({ path, description, key, columns }: PackOutput): string {
+  const rows = columns.map((column) => `  ${column.name} (${column.type}): ${flat(column.description)}`);
+  const shape = rows.length > 0 ? ` Exactly these columns, no nulls${key ? `, one row per ${key}` : ''}:` : '';
+  return [`- ${path}: ${flat(description)}${shape}`, ...rows].join('\n');
+}
+
+function fitted(sections: Section[]): string {
+  const parts: string[] = [];
+  const left: string[] = [];
+  let room = MAX_PACK_TEXT_CHARS - REST_CHARS;
+  for (const { heading, entries } of sections) {
+    const lines: string[] = [];
+    for (const { name, text } of entries) {
+      const cost = text.length + 1 + (lines.length === 0 ? heading.length + 2 : 0);
+      if (cost > room) left.push(name);
+      else {
+        room -= cost;
+        lines.push(text);
+      }
+    }
+    if (lines.length > 0) parts.push([heading, ...lines].join('\n'));
+  }
+  if (left.length > 0) parts.push(restText(left));
+  return parts.join('\n\n');
+}
+
+function restText(left: string[]): string {
+  const names = left.join(', ');
+  const most = REST_CHARS / 2;
+  return `Left out for length: ${names.length > most ? `${names.slice(0, most)}… (${left.length} entries)` : names}`;
+}
+
+const flat = (text: string) => text.trim().replace(/\s+/g, ' ');
+const indented = (text: string) => text.trimEnd().replace(/^(?=.)/gm, '  ');
