@@ -20,6 +20,8 @@ export interface SandboxBackend {
   /** A duplex byte stream to the guest; see docs/kernel-protocol.md. Throws `sandbox-lost` when the sandbox is gone. */
   connect(ref: SandboxRef): Promise<Duplex>;
   destroy(ref: SandboxRef): Promise<void>;
+  /** How often a limit has ended something inside, and a sentence about the last time. Zero and null where the backend can't tell. */
+  limitsHit?(ref: SandboxRef): Promise<{ kills: number; sentence: string | null }>;
   /** Ends what the pool keeps ready; called once when the worker stops. */
   close(): Promise<void>;
 }
@@ -59,6 +61,8 @@ export interface SandboxSpec {
   hashSeed: number;
   /** How long the sandbox lives without a stream. */
   leaseMs: number;
+  /** True when only `hashSeed` itself will do. Otherwise a sandbox kept ready may stand in with its own seed, which its folder then keeps for ever. */
+  exactSeed?: boolean;
   /** What the zygote imports before the first cell is needed: nothing, numpy and pandas, or everything. */
   warm: 'bare' | 'data' | 'all';
 }
@@ -76,4 +80,8 @@ export interface SandboxRef {
   backend: string;
   id: string;
   folder: string;
+  /** Told by `create`: the hash seed that is active inside. */
+  hashSeed?: number;
+  /** Told by `create`: the sandbox was alive already. */
+  adopted?: boolean;
 }
