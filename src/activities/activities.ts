@@ -1,3 +1,5 @@
+import { Context } from '@temporalio/activity';
+import type { SentCall, StepCall, StepKind, StepReply } from '../session/step.js';
 import { createAskModel } from './ask-model.js';
 import { createClose } from './close.js';
 import { createExecute } from './execute.js';
@@ -9,13 +11,18 @@ import type { StepWorld } from './world.js';
 export function createActivities(world: StepWorld) {
   const ask = createAskModel(world);
   return {
-    'nl2code-open': createOpen(world),
-    'nl2code-plan': ask<'plan'>,
-    'nl2code-code': ask<'code'>,
-    'nl2code-execute': createExecute(world),
-    'nl2code-review': ask<'review'>,
-    'nl2code-retry': createRetry(world),
-    'nl2code-close': createClose(world),
+    'nl2code-open': receiving('open', createOpen(world)),
+    'nl2code-plan': receiving('plan', ask<'plan'>),
+    'nl2code-code': receiving('code', ask<'code'>),
+    'nl2code-execute': receiving('execute', createExecute(world)),
+    'nl2code-review': receiving('review', ask<'review'>),
+    'nl2code-retry': receiving('retry', createRetry(world)),
+    'nl2code-close': receiving('close', createClose(world)),
   };
 }
 export type StepActivities = ReturnType<typeof createActivities>;
+
+/** Completes a call as it travelled: the session is the workflow's id, the kind is the activity's. */
+function receiving<K extends StepKind>(kind: K, body: (call: StepCall<K>) => Promise<StepReply<K>>): (sent: SentCall<K>) => Promise<StepReply<K>> {
+  return (sent) => body({ ...sent, session: Context.current().info.workflowExecution!.workflowId, kind });
+}

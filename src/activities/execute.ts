@@ -48,7 +48,7 @@ async function runCell(world: StepWorld, { call, folder, past, attempt, schedule
   const observation = toObservation(folder, nextCell(past), reply, attachments);
   const hash = inspecting ? null : folder.blobs.put(code);
   return {
-    value: { ok: reply.ended === 'ok', code: hash, sig: signature(observation) } as Json,
+    value: { ok: reply.ended === 'ok', sig: signature(observation) } as Json,
     refs: { ...(hash ? { code: hash } : {}), observation: folder.blobs.keep(JSON.stringify(observation)) },
   };
 }
@@ -78,7 +78,7 @@ async function verify(world: StepWorld, { call, folder, past, key, attempt, even
   );
   const hash = script === null ? null : folder.blobs.put(script);
   return {
-    value: { ok: observation.ok, code: hash, sig: signature(observation) } as Json,
+    value: { ok: observation.ok, ...(hash ? { code: hash } : {}), sig: signature(observation) } as Json,
     refs: { ...(hash ? { code: hash } : {}), observation: folder.blobs.keep(JSON.stringify(observation)) },
   };
 }

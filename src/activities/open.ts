@@ -6,7 +6,6 @@ import { Nl2codeError } from '../session/error-table.js';
 import type { Json } from '../session/json.js';
 import { requestProblem } from '../session/session-state.js';
 import type { StepCall, StepReply } from '../session/step.js';
-import { NOTHING_SPENT } from '../session/usage.js';
 import { verdicts } from './past.js';
 import { step } from './step.js';
 import type { StepWorld } from './world.js';
@@ -23,7 +22,7 @@ export function createOpen(world: StepWorld) {
     const all = verdicts(past);
     const seq = past.length > 0 ? past.at(-1)!.record.seq + 1 : 0;
     const same = all.find((verdict) => verdict.request === request.id);
-    if (same) return { head: head!, value: { seq: seq - 1, verdicts: [same] }, spent: NOTHING_SPENT };
+    if (same) return { head: head!, value: { seq: seq - 1, verdicts: [same] } };
     return step(world, { ...call, parent: head, seq }, async () => {
       const problem = requestProblem(request);
       if (problem) throw new Nl2codeError('bad-request', problem);

@@ -85,5 +85,5 @@ export async function step<K extends StepKind>(world: StepWorld, call: StepCall<
 }
 
 function toReply<K extends StepKind>({ hash, record }: Link): StepReply<K> {
-  return { head: hash, value: record.value as never, spent: record.spent };
+  return { head: hash, value: record.value as never, ...(record.spent.calls + record.spent.lostCalls > 0 ? { spent: record.spent } : {}) };
 }

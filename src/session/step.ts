@@ -26,7 +26,7 @@ export interface StepIO {
   open: { args: { request: Request }; value: { seq: number; verdicts: Verdict[] } };
   plan: { args: null; value: { items: number } };
   code: { args: null; value: { calls: Call[] } };
-  execute: { args: { target: ExecuteTarget; call: string; code: CodeRef | null }; value: { ok: boolean; code: Hash | null; /** Digest of the observation, for loop detection. */ sig: string } };
+  execute: { args: { target: ExecuteTarget; call: string; code: CodeRef | null }; value: { ok: boolean; /** The stored script; absent for a cell, whose code the caller named. */ code?: Hash; /** Digest of the observation, for loop detection. */ sig: string } };
   review: { args: null; value: { accept: boolean } };
   retry: { args: { left: number }; value: { next: 'repair' | 'give-up'; reason: string } };
   close: { args: { verdict: Verdict }; value: null };
@@ -45,8 +45,12 @@ export interface StepCall<K extends StepKind = StepKind> {
   facts: Fact[];
 }
 
+/** A call as it travels to its activity: what the activity knows from its own name and its workflow's id is left out, so that histories stay small. */
+export type SentCall<K extends StepKind = StepKind> = Omit<StepCall<K>, 'session' | 'kind'>;
+
 export interface StepReply<K extends StepKind = StepKind> {
   head: Hash;
   value: StepIO[K]['value'];
-  spent: Spent;
+  /** Absent for a step that cost nothing: histories stay small. */
+  spent?: Spent;
 }

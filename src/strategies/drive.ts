@@ -38,7 +38,7 @@ async function takeStep<K extends StepKind>(state: SessionState, ports: Ports, k
   state.head = reply.head;
   state.seq += 1;
   state.stepsThisRun += 1;
-  state.spent = addSpent(state.spent, reply.spent);
+  if (reply.spent) state.spent = addSpent(state.spent, reply.spent);
   return reply.value;
 }
 

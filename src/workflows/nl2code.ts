@@ -5,7 +5,7 @@ import type { Decision } from '../session/decision.js';
 import type { Hash } from '../session/json.js';
 import type { Request } from '../session/request.js';
 import { decisionProblem, newSession, requestProblem, settle, type SessionState } from '../session/session-state.js';
-import type { StepCall, StepKind, StepReply } from '../session/step.js';
+import type { SentCall, StepCall, StepKind, StepReply } from '../session/step.js';
 import type { Spent } from '../session/usage.js';
 import type { Verdict } from '../session/verdict.js';
 import { drive, type Ports } from '../strategies/drive.js';
@@ -91,9 +91,10 @@ export async function nl2codeWorkflow(input: Nl2codeInput): Promise<Nl2codeResul
       if (last) closing = true;
       else cancelStep = () => scope.cancel();
       const proxy = call.kind === 'execute' ? executing : asking;
-      const run = proxy[`nl2code-${call.kind}`] as (call: StepCall<K>) => Promise<StepReply<K>>;
+      const { session: _session, kind, ...sent } = call;
+      const run = proxy[`nl2code-${kind}`] as (sent: SentCall<K>) => Promise<StepReply<K>>;
       try {
-        return await scope.run(() => run(call));
+        return await scope.run(() => run(sent));
       } catch (error) {
         if (wf.isCancellation(error) && state.stopping) throw stopped();
         if (error instanceof wf.ActivityFailure && !last && call.kind !== 'open') throw haltOf(error);

@@ -68,5 +68,5 @@ export async function play(over: Partial<Request>, script: Script, decisions: De
   return { verdict, calls, proposals, unused: [...unused, ...waiting.map(() => 'decision')], kinds: calls.map((call) => (call.kind === 'execute' ? (call as StepCall<'execute'>).args.target : call.kind)), state };
 }
 
-export const ok = (code: string | null = null) => ({ ok: true, code, sig: 's' });
-export const bad = (code: string | null = null) => ({ ok: false, code, sig: 's' });
+export const ok = (code?: string) => ({ ok: true, ...(code ? { code } : {}), sig: 's' });
+export const bad = (code?: string) => ({ ok: false, ...(code ? { code } : {}), sig: 's' });
