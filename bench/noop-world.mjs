@@ -25,7 +25,7 @@ export function noopWorld(root, durability) {
     maxOutputTokens: 1000,
     kernels: { runCell: async () => ({ reply: wireReply, attachments: [], cached: false }), release() {}, async close() {} },
     verifier: { verify: async () => ({ kind: 'verification', ok: true, checks: [], findings: [], outputs: [], stdout: text(''), stderr: text(''), isolation: 'none', ms: 0 }) },
-    packDirs: [],
+    pack: async () => undefined,
     leaseMs: 1000,
   };
 }

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import type { StepWorld } from './activities/world.js';
 import type { ResolvedConfig } from './config.js';
 import { packageRoot } from './config/package-root.js';
+import { createPackReader } from './context/pack-cache.js';
 import { createKernels } from './kernel/kernels.js';
 import { createOpenAiEndpoint } from './model/openai-endpoint.js';
 import { priceOf } from './model/prices.js';
@@ -30,7 +31,7 @@ export function createWorld(config: ResolvedConfig, modelUrl?: string | null): W
     maxOutputTokens: config.model.maxOutputTokens,
     kernels,
     verifier: createVerifier({ kernels }),
-    packDirs: config.packDirs,
+    pack: createPackReader(config.packDirs),
     leaseMs: config.sandbox.leaseMs,
     backend,
     async close() {

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { applicableChecks, loadPack, type Pack } from '../context/pack.js';
+import { applicableChecks, type Pack } from '../context/pack.js';
 import type { WireDisplay, WireReply } from '../kernel/protocol.js';
 import { canonical } from '../session/canonical.js';
 import type { CodeRef } from '../session/decision.js';
@@ -28,7 +28,7 @@ export function createExecute(world: StepWorld): (call: StepCall<'execute'>) => 
   return (call) =>
     step(world, call, async (scene) => {
       const { request } = requestOf(scene.past);
-      const pack = request.pack ? await loadPack(request.pack, world.packDirs) : null;
+      const pack = request.pack ? await world.pack(request.pack) : null;
       return call.args.target === 'script' ? verify(world, scene, request, pack) : runCell(world, scene, request, pack);
     });
 }

@@ -1,6 +1,5 @@
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
-import { loadPack } from '../context/pack.js';
 import { packText } from '../context/pack-text.js';
 import { Nl2codeError } from '../session/error-table.js';
 import type { Json } from '../session/json.js';
@@ -32,7 +31,7 @@ export function createOpen(world: StepWorld) {
           if (found?.size !== bytes) throw new Nl2codeError('bad-input', `Input ${JSON.stringify(name)} is not in the session as it was admitted.`);
         }
       }
-      const text = request.pack ? packText(await loadPack(request.pack, world.packDirs), request) : '';
+      const text = request.pack ? packText(await world.pack(request.pack), request) : '';
       return { value: { seq, verdicts: all.slice(-REMEMBERED_VERDICTS) } as unknown as Json, refs: text ? { observation: folder.blobs.keep(text) } : {} };
     });
   };

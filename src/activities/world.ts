@@ -1,4 +1,5 @@
 import type { Price } from '../config.js';
+import type { Pack } from '../context/pack.js';
 import type { Kernels } from '../kernel/kernels.js';
 import type { ModelEndpoint } from '../model/endpoint.js';
 import type { SessionStore } from '../store/session-store.js';
@@ -13,6 +14,7 @@ export interface StepWorld {
   maxOutputTokens: number;
   kernels: Kernels;
   verifier: Verifier;
-  packDirs: string[];
+  /** Reads a context pack by name; throws `bad-request` for an unknown or malformed one. */
+  pack(name: string): Promise<Pack>;
   leaseMs: number;
 }
