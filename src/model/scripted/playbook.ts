@@ -1,9 +1,9 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import { parse } from 'yaml';
 import { z } from 'zod';
 import { Nl2codeError } from '../../session/error-table.js';
-import { placeholders } from './template.js';
+import { placeholders, pasted } from './template.js';
 
 /**
  * A written conversation: what the scripted model says to one request under one strategy. The file is
@@ -83,6 +83,8 @@ const written = {
 const file = z.strictObject({
   match: z.strictObject({ words: z.array(z.string().min(1)).min(1) }),
   pace: z.strictObject({ delayMs: written.delayMs, tokensPerSecond: written.tokensPerSecond }).default({}),
+  /** Long texts that several playbooks share, by file name in the same folder; pasted in before anything else. */
+  texts: z.record(z.string().regex(/^[a-z_][a-z0-9_]*$/), z.string().regex(/^[\w-]+(\.[\w-]+)*$/)).default({}),
   read: captures,
   turns: z
     .array(z.strictObject({ ...written, expect: z.array(regex).default([]), last: z.boolean().default(false), optional: z.string().min(10).nullable().default(null) }))
@@ -90,8 +92,8 @@ const file = z.strictObject({
   detours: z.array(z.strictObject({ ...written, when: regex, reason: z.string().min(10), again: z.boolean().default(false) })).default([]),
 });
 
-/** Reads a playbook from its YAML text. Throws `bad-input` that names the file and the field. Pure. */
-export function parsePlaybook(fileName: string, text: string): Playbook {
+/** Reads a playbook from its YAML text; `readText` gives a shared text by file name. Throws `bad-input` that names the file and the field. */
+export function parsePlaybook(fileName: string, text: string, readText?: (name: string) => string): Playbook {
   const refuse = (why: string) => new Nl2codeError('bad-input', `Playbook ${fileName}: ${why}.`);
   const named = /^([a-z0-9-]+)\.([a-z0-9-]+)\.yaml$/.exec(fileName);
   if (!named) throw refuse('the name is not <request>.<strategy>.yaml');
@@ -106,7 +108,15 @@ export function parsePlaybook(fileName: string, text: string): Playbook {
     const issue = checked.error.issues[0];
     throw refuse(`${issue?.path.join('.') || 'the file'}: ${issue?.message ?? 'wrong'}`);
   }
-  const { match, pace, read, turns, detours } = checked.data;
+  const { match, pace, read } = checked.data;
+  let texts: Record<string, string>;
+  try {
+    texts = Object.fromEntries(Object.entries(checked.data.texts).map(([name, path]) => [name, readText?.(path) ?? '']));
+  } catch (error) {
+    throw refuse(`texts: ${error instanceof Error ? error.message : 'not readable'}`);
+  }
+  const turns = checked.data.turns.map((t) => ({ ...t, say: pasted(t.say, texts), calls: pasted(t.calls, texts) }));
+  const detours = checked.data.detours.map((d) => ({ ...d, say: pasted(d.say, texts), calls: pasted(d.calls, texts) }));
   const paced = { delayMs: pace.delayMs ?? 0, tokensPerSecond: pace.tokensPerSecond ?? 0 };
   const playbook: Playbook = {
     name: fileName.slice(0, -'.yaml'.length),
@@ -146,7 +156,7 @@ export function loadPlaybooks(folders: readonly string[]): Playbook[] {
     } catch (error) {
       throw new Nl2codeError('bad-input', `The playbook folder "${folder}" can't be read.`, { cause: error });
     }
-    return names.map((name) => parsePlaybook(basename(name), readFileSync(join(folder, name), 'utf8')));
+    return names.map((name) => parsePlaybook(name, readFileSync(join(folder, name), 'utf8'), (text) => readFileSync(join(folder, text), 'utf8')));
   });
   const twice = all.find((p, i) => all.findIndex((q) => q.name === p.name) !== i);
   if (twice) throw new Nl2codeError('bad-input', `Two playbooks are called ${twice.name}.`);
