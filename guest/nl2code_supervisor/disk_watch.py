@@ -8,7 +8,7 @@ import stat
 from dataclasses import dataclass, field
 
 from .launch import Sandbox
-from .process_table import children, descendants
+from .process_table import cells, descendants
 
 WRITABLE = ("workspace", "checkpoint", "scratch")
 MAX_ENTRIES = 200_000
@@ -137,13 +137,8 @@ class DiskWatch:
                     usage.add(held)
 
     def _end_cells(self) -> bool:
-        """Kills all but the guest's first process and the child it started first, which forks kernels and runs no cell."""
-        first = self._sandbox.first
-        spared = min(children(first), default=-1)
         ended = False
-        for pid in descendants(first):
-            if pid == spared:
-                continue
+        for pid in cells(self._sandbox.first):
             try:
                 os.kill(pid, signal.SIGKILL)
                 ended = True

@@ -10,7 +10,7 @@ import signal
 
 from .cgroup import Cgroup
 from .launch import Sandbox
-from .process_table import descendants, proportional_bytes, resident_bytes
+from .process_table import cells, descendants, proportional_bytes, resident_bytes
 
 
 class MemoryWatch:
@@ -36,7 +36,7 @@ class MemoryWatch:
         sizes = {pid: proportional_bytes(pid) for pid in pids}
         if sum(sizes.values()) <= self._limit:
             return None
-        biggest = max(sizes, key=lambda pid: sizes[pid])
+        biggest = max(cells(self._sandbox.first) or pids, key=lambda pid: sizes.get(pid, 0))
         try:
             os.kill(biggest, signal.SIGKILL)
         except ProcessLookupError:

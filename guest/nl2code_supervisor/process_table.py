@@ -9,13 +9,22 @@ PAGE = os.sysconf("SC_PAGE_SIZE")
 
 def start_time(pid: int) -> int | None:
     """Clock ticks after boot at which `pid` started, which with the pid names a process for ever; None when it is gone."""
+    return _stat(pid, 19)
+
+
+def session(pid: int) -> int | None:
+    """Session id of `pid`, None when it is gone. A process can leave its session, but never enter another."""
+    return _stat(pid, 3)
+
+
+def _stat(pid: int, field: int) -> int | None:
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
             stat = file.read()
     except OSError:
         return None
     # The name in parentheses may itself hold spaces and parentheses.
-    return int(stat[stat.rindex(b")") + 2 :].split()[19])
+    return int(stat[stat.rindex(b")") + 2 :].split()[field])
 
 
 def boot_id() -> str:
@@ -55,6 +64,12 @@ def descendants(pid: int) -> list[int]:
                 found.append(child)
                 queue.append(child)
     return found
+
+
+def cells(first: int) -> list[int]:
+    """Processes below `first` that run cells: the guest's own stay in the session of its first process, a kernel leaves it."""
+    own = session(first)
+    return [pid for pid in descendants(first) if session(pid) not in (own, None)]
 
 
 def resident_bytes(pid: int) -> int:

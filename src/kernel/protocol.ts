@@ -2,6 +2,7 @@
  * The wire between host and guest, version 1; docs/kernel-protocol.md is its text.
  * A frame is: u32 big-endian header length, u32 big-endian body length, header (UTF-8 JSON object with a `type`), body (bytes).
  * Attachments lie one after another in the body; the header lists their sizes in `attachments`.
+ * The guest ends a stream with shutdown(2) before it closes it: the supervisor beside it holds a duplicate until the host hangs up.
  * Everything from the guest is hostile: sizes are capped, shapes are checked, nothing is trusted but the channel.
  */
 export const PROTOCOL_VERSION = 1;

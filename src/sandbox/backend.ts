@@ -82,6 +82,8 @@ export interface SandboxRef {
   folder: string;
   /** Told by `create`: the hash seed that is active inside. */
   hashSeed?: number;
+  /** Told by `create`: the name the guest knows its session by; `id` without one. */
+  session?: string;
   /** Told by `create`: the sandbox was alive already. */
   adopted?: boolean;
 }

@@ -7,7 +7,7 @@ import { endSandbox } from './process/end-sandbox.js';
 import { probeIsolation } from './process/probe.js';
 import { readRunState, supervisorAlive } from './process/run-state.js';
 import { compileGuest, resolveRuntime, type SandboxRuntime } from './process/runtime.js';
-import { keepLease, keepSeed, keptSeed, layOut, showInputs } from './process/sandbox-folder.js';
+import { keepIdentity, keepLease, keptIdentity, layOut, showInputs, type FolderIdentity } from './process/sandbox-folder.js';
 import { startSupervisor } from './process/supervisor.js';
 import { WarmPool, type SandboxShape } from './process/warm-pool.js';
 import { PROMISES, specProblem } from './promises.js';
@@ -94,7 +94,7 @@ class LocalProcesses implements ProcessBackend {
     this.#pool?.want(spec);
     if (claimed) {
       showInputs(spec.folder, spec.inputs, spec.isolation);
-      return this.#ref(spec, claimed.hashSeed, false);
+      return this.#ref(spec, claimed, false);
     }
     return this.#start(spec);
   }
@@ -107,19 +107,20 @@ class LocalProcesses implements ProcessBackend {
     }
     keepLease(spec.folder, spec.leaseMs);
     showInputs(spec.folder, spec.inputs, spec.isolation);
-    return this.#ref(spec, state.hashSeed, true);
+    return this.#ref(spec, keptIdentity(spec.folder) ?? { session: spec.id, hashSeed: state.hashSeed }, true);
   }
 
   async #start(spec: SandboxSpec): Promise<SandboxRef> {
     const runtime = this.#resolved();
     layOut(spec.folder);
     showInputs(spec.folder, spec.inputs, spec.isolation);
-    const hashSeed = (spec.exactSeed ? null : keptSeed(spec.folder)) ?? spec.hashSeed;
-    keepSeed(spec.folder, hashSeed);
+    const kept = keptIdentity(spec.folder);
+    const identity = { session: kept?.session ?? spec.id, hashSeed: spec.exactSeed ? spec.hashSeed : (kept?.hashSeed ?? spec.hashSeed) };
+    keepIdentity(spec.folder, identity);
     keepLease(spec.folder, spec.leaseMs);
     for (const end = performance.now() + ADOPT_MS; performance.now() < end; ) {
-      const { started } = await startSupervisor(runtime, { spec, session: spec.id, hashSeed });
-      if (started.ok) return this.#ref(spec, started.hashSeed, false);
+      const { started } = await startSupervisor(runtime, { spec, ...identity });
+      if (started.ok) return this.#ref(spec, identity, false);
       if (started.code !== 'locked') throw new Nl2codeError('sandbox-lost', `The sandbox ${spec.id} did not start: ${started.message.slice(0, 1000)}`);
       // Another process starts this sandbox right now, or its last supervisor is about to end.
       for (let n = 0; n < 20; n++) {
@@ -154,10 +155,13 @@ class LocalProcesses implements ProcessBackend {
     await this.#pool?.close();
   }
 
-  async #startSlot(spec: SandboxSpec): Promise<void> {
+  async #startSlot(spec: SandboxSpec): Promise<FolderIdentity> {
     await this.#ensureAvailable(spec.isolation);
-    const { started } = await startSupervisor(this.#resolved(), { spec, session: '', hashSeed: spec.hashSeed });
+    const identity = { session: spec.id, hashSeed: spec.hashSeed };
+    keepIdentity(spec.folder, identity);
+    const { started } = await startSupervisor(this.#resolved(), { spec, ...identity });
     if (!started.ok) throw new Nl2codeError('sandbox-lost', `A sandbox to keep ready did not start: ${started.message}`);
+    return identity;
   }
 
   async #ensureAvailable(isolation: Isolation): Promise<void> {
@@ -176,7 +180,7 @@ class LocalProcesses implements ProcessBackend {
     return (this.#runtime ??= resolveRuntime(this.#options));
   }
 
-  #ref(spec: SandboxSpec, hashSeed: number, adopted: boolean): SandboxRef {
-    return { backend: this.name, id: spec.id, folder: spec.folder, hashSeed, adopted };
+  #ref({ id, folder }: SandboxSpec, { session, hashSeed }: FolderIdentity, adopted: boolean): SandboxRef {
+    return { backend: this.name, id, folder, session, hashSeed, adopted };
   }
 }

@@ -57,19 +57,28 @@ function place(from: string, to: string, isolation: Isolation): void {
   renameSync(`${to}.part`, to);
 }
 
-/** The seed this folder's sandboxes always use, null before the first. */
-export function keptSeed(folder: string): number | null {
+/** What every sandbox of one folder has in common, however often it has to be started again. */
+export interface FolderIdentity {
+  /** Name the guest's ledger goes by. */
+  session: string;
+  /** A re-run of a cell sees the same set order. */
+  hashSeed: number;
+}
+
+/** The identity of this folder's sandboxes, null before the first. */
+export function keptIdentity(folder: string): FolderIdentity | null {
   try {
-    const seed = Number(readFileSync(join(folder, 'run', 'seed'), 'utf8'));
-    return Number.isInteger(seed) && seed >= 0 && seed <= 0xffffffff ? seed : null;
+    const { session, hashSeed } = JSON.parse(readFileSync(join(folder, 'run', 'identity.json'), 'utf8')) as Partial<FolderIdentity>;
+    const sound = typeof session === 'string' && typeof hashSeed === 'number' && Number.isInteger(hashSeed) && hashSeed >= 0 && hashSeed <= 0xffffffff;
+    return sound ? { session, hashSeed } : null;
   } catch {
     return null;
   }
 }
 
-/** Keeps the seed, so that a sandbox that has to be started again sees the same set order. */
-export function keepSeed(folder: string, seed: number): void {
-  writeAtomically(join(folder, 'run', 'seed'), String(seed));
+/** Keeps the identity for later starts. */
+export function keepIdentity(folder: string, identity: FolderIdentity): void {
+  writeAtomically(join(folder, 'run', 'identity.json'), JSON.stringify(identity));
 }
 
 /** Sets how long the sandbox lives without a stream; the supervisor reads it when the last stream is closed. */

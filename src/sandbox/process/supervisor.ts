@@ -11,7 +11,7 @@ export type Started = { ok: true; hashSeed: number; memoryLimit: 'cgroup' | 'wat
 
 export interface SupervisorStart {
   spec: SandboxSpec;
-  /** Name the guest's ledger goes by; empty for a sandbox that no session has claimed yet. */
+  /** Name the guest's ledger goes by. */
   session: string;
   hashSeed: number;
   /** Runs instead of the guest. */

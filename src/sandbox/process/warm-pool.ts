@@ -7,7 +7,7 @@ import type { SandboxSpec } from '../backend.js';
 import { openStream } from './connect.js';
 import { endSandbox } from './end-sandbox.js';
 import { processAlive, processStartTime, readRunState, supervisorAlive } from './run-state.js';
-import { isFree, keepLease, keepSeed, layOut } from './sandbox-folder.js';
+import { isFree, keepLease, layOut, type FolderIdentity } from './sandbox-folder.js';
 
 /** What a sandbox is besides its folder and inputs: two sandboxes of one shape can stand in for each other. */
 export type SandboxShape = Pick<SandboxSpec, 'mounts' | 'pythonPath' | 'isolation' | 'limits' | 'warm'>;
@@ -18,13 +18,13 @@ export interface WarmPoolOptions {
   /** How many sandboxes are kept ready. */
   size: number;
   /** Starts a sandbox that belongs to no session yet. */
-  start(spec: SandboxSpec): Promise<void>;
+  start(spec: SandboxSpec): Promise<FolderIdentity>;
 }
 
 interface Slot {
   folder: string;
   key: string;
-  hashSeed: number;
+  identity: FolderIdentity;
   /** Keeps the slot's lease from running out; it ends with this process. */
   hold: Socket;
 }
@@ -59,15 +59,14 @@ export class WarmPool {
   }
 
   /** Takes over a ready sandbox of the spec's shape: it then lives in `spec.folder`. Null when there is none. */
-  claim(spec: SandboxSpec): { hashSeed: number } | null {
+  claim(spec: SandboxSpec): FolderIdentity | null {
     const key = shapeKey(spec);
-    const slot = this.#slots.find((candidate) => candidate.key === key && (!spec.exactSeed || candidate.hashSeed === spec.hashSeed));
+    const slot = this.#slots.find((candidate) => candidate.key === key && (!spec.exactSeed || candidate.identity.hashSeed === spec.hashSeed));
     if (!slot || !isFree(spec.folder)) return null;
     this.#slots = this.#slots.filter((other) => other !== slot);
     const state = readRunState(slot.folder);
     try {
       if (!state || !supervisorAlive(state) || slot.hold.destroyed) throw new Error('the slot has ended');
-      keepSeed(slot.folder, slot.hashSeed);
       keepLease(slot.folder, spec.leaseMs);
       mkdirSync(dirname(spec.folder), { recursive: true });
       renameSync(slot.folder, spec.folder);
@@ -76,7 +75,7 @@ export class WarmPool {
       return null;
     }
     slot.hold.destroy();
-    return { hashSeed: slot.hashSeed };
+    return slot.identity;
   }
 
   /** Remembers the shape to keep ready, for later processes too, and refills soon. */
@@ -121,8 +120,8 @@ export class WarmPool {
     const hashSeed = randomInt(0x1_0000_0000);
     try {
       layOut(folder);
-      await this.#options.start({ ...shape, id, folder, inputs: [], hashSeed, leaseMs: SLOT_LEASE_MS });
-      return { folder, key: shapeKey(shape), hashSeed, hold: await held(folder) };
+      const identity = await this.#options.start({ ...shape, id, folder, inputs: [], hashSeed, leaseMs: SLOT_LEASE_MS });
+      return { folder, key: shapeKey(shape), identity, hold: await held(folder) };
     } catch {
       await endSandbox(folder).catch(() => undefined);
       rmSync(folder, { recursive: true, force: true });

@@ -1,0 +1,202 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { SandboxBackend, SandboxRef, SandboxSpec } from '../sandbox/backend.js';
+import { Nl2codeError } from '../session/error-table.js';
+import { KernelConnection, refusalError, StreamCut, type CellOutcome } from './connection.js';
+import { FrameError } from './frame-codec.js';
+import type { Epoch, WireReply } from './protocol.js';
+
+export interface KernelCell {
+  /** The session it belongs to; for messages. Which kernel answers is decided by the sandbox's folder alone. */
+  session: string;
+  /** Number of the cell in its sandbox, from 0. */
+  k: number;
+  code: string;
+  epoch: Epoch;
+  timeoutMs: number;
+  maxOutputChars: number;
+}
+
+export interface KernelHooks {
+  signal: AbortSignal;
+  onOutput?(stream: 'stdout' | 'stderr', text: string): void;
+  /** `started`: a sandbox was started or taken from those kept ready; `adopted`: it was alive; `lost`: it ended under the cell. */
+  onSandbox?(event: 'started' | 'adopted' | 'lost'): void;
+}
+
+export interface KernelResult {
+  reply: WireReply;
+  attachments: Buffer[];
+  /** The ledger answered: the cell had run before. */
+  cached: boolean;
+}
+
+/** The kernels of all sandboxes a worker talks to. */
+export interface Kernels {
+  /**
+   * Runs a cell once, or learns the result of the run it had. A cut stream, a lost sandbox and a restart are overcome; a cell
+   * that a lost sandbox had begun comes back as `kernel-died`. Throws `fenced`, `busy`, `store-corrupt`, `sandbox-lost` or
+   * `sandbox-unavailable`; after an abort the reply says `interrupted`, or the sandbox is ended and the signal's reason thrown.
+   */
+  runCell(spec: SandboxSpec, cell: KernelCell, hooks: KernelHooks): Promise<KernelResult>;
+  /** Closes the stream kept open to a folder's sandbox; its lease decides from here. */
+  release(folder: string): void;
+  /** Ends a sandbox. */
+  end(spec: Pick<SandboxSpec, 'id' | 'folder'>): Promise<void>;
+  /** Closes every stream. Sandboxes live on under their lease. */
+  close(): Promise<void>;
+}
+
+const ATTEMPTS = 4;
+const INTERRUPT_MS = 1_000;
+/** Beyond its own limit a cell gets this long for its end to reach us; then its sandbox is ended. */
+const OVERDUE_MS = 15_000;
+const REASON_MS = 400;
+
+/** Runs in a worker. Keeps one idle stream per sandbox. */
+export function createKernels(options: { backend: SandboxBackend }): Kernels {
+  return new SandboxKernels(options.backend);
+}
+
+/** An idle stream is given back soon, so that it is the lease that decides how long an unused sandbox lives. */
+const IDLE_MS = 2_000;
+
+interface Held {
+  ref: SandboxRef;
+  connection: KernelConnection;
+  timer?: NodeJS.Timeout;
+}
+
+class SandboxKernels implements Kernels {
+  readonly #backend: SandboxBackend;
+  readonly #idle = new Map<string, Held>();
+
+  constructor(backend: SandboxBackend) {
+    this.#backend = backend;
+  }
+
+  async runCell(spec: SandboxSpec, cell: KernelCell, hooks: KernelHooks): Promise<KernelResult> {
+    let cause: unknown;
+    let had = false;
+    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+      hooks.signal.throwIfAborted();
+      if (attempt > 1) await delay(50 * 2 ** attempt);
+      let held: Held | null = null;
+      try {
+        held = await this.#attach(spec, cell, (adopted) => {
+          if (had && !adopted) hooks.onSandbox?.('lost');
+          hooks.onSandbox?.(adopted ? 'adopted' : 'started');
+        });
+        had = true;
+        const killsBefore = (await this.#backend.limitsHit?.(held.ref))?.kills ?? 0;
+        const outcome = await this.#exec(held, cell, hooks);
+        this.#keep(spec.folder, held);
+        if (outcome.kind === 'refused') throw refusalError(outcome.refusal);
+        const reply = outcome.reply.ended === 'kernel-died' ? await this.#withReason(held.ref, outcome.reply, killsBefore) : outcome.reply;
+        return { reply, attachments: outcome.attachments, cached: outcome.cached };
+      } catch (error) {
+        held?.connection.close();
+        if (!isLost(error)) throw error;
+        cause = error;
+      }
+    }
+    throw new Nl2codeError('sandbox-lost', `The sandbox of ${cell.session} was lost ${ATTEMPTS} times while cell ${cell.k} ran: ${(cause as Error).message}`, { cause });
+  }
+
+  async #attach(spec: SandboxSpec, cell: KernelCell, onNew: (adopted: boolean) => void): Promise<Held> {
+    const kept = this.#idle.get(spec.folder);
+    this.#idle.delete(spec.folder);
+    clearTimeout(kept?.timer);
+    if (kept?.connection.open) return kept;
+    const ref = await this.#backend.create(spec);
+    const connection = await KernelConnection.open(await this.#backend.connect(ref), { session: ref.session ?? ref.id, epoch: cell.epoch });
+    onNew(ref.adopted === true);
+    return { ref, connection };
+  }
+
+  #keep(folder: string, held: Held): void {
+    if (!held.connection.open) return;
+    const other = this.#idle.get(folder);
+    if (other && other !== held) return held.connection.close();
+    held.timer = setTimeout(() => this.release(folder), IDLE_MS);
+    this.#idle.set(folder, held);
+  }
+
+  /** One exec on one stream, under the two things that can end it from this side: an abort and a guest that never answers. */
+  async #exec(held: Held, cell: KernelCell, hooks: KernelHooks): Promise<CellOutcome> {
+    const { connection, ref } = held;
+    const { k, code, timeoutMs, maxOutputChars, epoch } = cell;
+    const answer = connection.exec({ k, code, timeoutMs, maxOutputChars, epoch }, hooks.onOutput && ((stream, text) => hooks.onOutput?.(stream, text)));
+    answer.catch(() => undefined);
+    const watch = new AbortController();
+    try {
+      return await Promise.race([answer, this.#overdue(ref, timeoutMs, watch.signal), this.#aborted(held, k, answer, hooks.signal, watch.signal)]);
+    } finally {
+      watch.abort();
+    }
+  }
+
+  async #overdue(ref: SandboxRef, timeoutMs: number, over: AbortSignal): Promise<never> {
+    await pause(timeoutMs + OVERDUE_MS, over);
+    await this.#backend.destroy(ref);
+    throw new StreamCut(`The guest did not answer within ${OVERDUE_MS / 1000} s of the cell's time limit, so its sandbox was ended.`);
+  }
+
+  async #aborted(held: Held, k: number, answer: Promise<CellOutcome>, signal: AbortSignal, over: AbortSignal): Promise<CellOutcome> {
+    await aborted(signal, over);
+    if (held.connection.open) held.connection.interrupt(k);
+    const outcome = await Promise.race([answer.catch(() => null), pause(INTERRUPT_MS, over).then(() => null)]);
+    if (outcome) return outcome;
+    held.connection.close();
+    await this.#backend.destroy(held.ref);
+    throw signal.reason;
+  }
+
+  /** A limit that ended the kernel is named; the supervisor notices it a moment after the guest does. */
+  async #withReason(ref: SandboxRef, reply: WireReply, killsBefore: number): Promise<WireReply> {
+    for (const end = performance.now() + REASON_MS; this.#backend.limitsHit && performance.now() < end; await delay(25)) {
+      const { kills, sentence } = await this.#backend.limitsHit(ref);
+      if (kills <= killsBefore || sentence === null) continue;
+      const error = reply.error ?? { type: 'KernelDied', message: '', traceback: '' };
+      return { ...reply, error: { ...error, message: `${capitalised(sentence)}. ${error.message}`.trim() } };
+    }
+    return reply;
+  }
+
+  release(folder: string): void {
+    const held = this.#idle.get(folder);
+    clearTimeout(held?.timer);
+    held?.connection.close();
+    this.#idle.delete(folder);
+  }
+
+  async end({ id, folder }: Pick<SandboxSpec, 'id' | 'folder'>): Promise<void> {
+    this.release(folder);
+    await this.#backend.destroy({ backend: this.#backend.name, id, folder });
+  }
+
+  async close(): Promise<void> {
+    for (const folder of [...this.#idle.keys()]) this.release(folder);
+  }
+}
+
+/** Whether another sandbox or stream may do better. */
+function isLost(error: unknown): boolean {
+  return error instanceof StreamCut || error instanceof FrameError || (error instanceof Nl2codeError && error.code === 'sandbox-lost');
+}
+
+const capitalised = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
+
+/** Resolves after `ms`; never when `over` comes first. */
+function pause(ms: number, over: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, Math.min(ms, 0x7fff_ffff));
+    over.addEventListener('abort', () => clearTimeout(timer), { once: true });
+  });
+}
+
+function aborted(signal: AbortSignal, over: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true, signal: over });
+  });
+}
