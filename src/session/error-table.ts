@@ -40,7 +40,12 @@ export type ErrorCode =
   | 'store-corrupt'
   | 'store-full'
   | 'store-version'
+  | 'store-unwritable'
+  // the embedded parts
   | 'host-locked'
+  | 'host-failed'
+  | 'port-in-use'
+  | 'not-set-up'
   | 'temporal-unavailable';
 
 export const errorTable: Record<ErrorCode, ErrorRow> = {
@@ -69,7 +74,11 @@ export const errorTable: Record<ErrorCode, ErrorRow> = {
   'store-corrupt': { http: 500, retryable: false, remedy: 'A stored file does not hold what its name says; restore the session folder from a backup.' },
   'store-full': { http: 507, retryable: true, remedy: 'Free space in the data directory.' },
   'store-version': { http: 500, retryable: false, remedy: 'Use the version of nl2code that wrote this data directory, or another --data-dir.' },
+  'store-unwritable': { http: 500, retryable: false, remedy: 'Give this user a folder it may write to, or name another with --data-dir.' },
   'host-locked': { http: 409, retryable: false, remedy: 'Another nl2code serves this data directory; stop it or use another --data-dir.' },
+  'host-failed': { http: 500, retryable: false, remedy: 'The logs folder of the data directory has the details.' },
+  'port-in-use': { http: 409, retryable: false, remedy: 'Stop the other program or choose another port; 0 takes any free one.' },
+  'not-set-up': { http: 500, retryable: false, remedy: 'Run npm run setup in the checkout, or scripts/setup.mjs of the installed package.' },
   'temporal-unavailable': { http: 503, retryable: true, remedy: 'Start the Temporal server, or leave out TEMPORAL_ADDRESS to use the embedded one.' },
 };
 
