@@ -1,1 +1,1 @@
-"""The detached parent of one sandbox: standard library only, no secrets, outside the reach of the code that runs inside."""
+"""The detached parent of one sandbox: standard library only, no secrets, out of reach of the code inside."""

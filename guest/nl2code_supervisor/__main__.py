@@ -1,10 +1,11 @@
-"""`python3 -s -P -m nl2code_supervisor`: spec on standard input, one JSON line on descriptor 3 when the sandbox stands or can't.
+"""`python3 -s -P -m nl2code_supervisor`: spec on standard input, one JSON line on descriptor 3 when the sandbox stands.
 
 Exit codes: 0 the sandbox lived and ended, 1 it did not start, 75 another supervisor has the folder.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -43,18 +44,15 @@ def _close_strays() -> None:
     listing = "/proc/self/fd" if os.path.isdir("/proc/self/fd") else "/dev/fd"
     for name in os.listdir(listing):
         if int(name) > READY_FD:
-            try:
+            with contextlib.suppress(OSError):
                 os.close(int(name))
-            except OSError:
-                pass
     os.set_inheritable(READY_FD, False)
 
 
 def _report(told: dict[str, object]) -> None:
-    try:
+    # A worker that has died since does not matter here: the lease decides.
+    with contextlib.suppress(OSError):
         os.write(READY_FD, json.dumps(told).encode() + b"\n")
-    except OSError:
-        pass  # the worker has died since; the lease decides
     os.close(READY_FD)
 
 

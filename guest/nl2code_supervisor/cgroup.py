@@ -1,11 +1,12 @@
 """A memory, process and CPU limit on the whole sandbox by control group, where this process may make one.
 
-Version 2 needs a group that was delegated to us with its controllers on (root, or below `user@.service`); version 1 needs
-root. Where neither is to be had the supervisor measures memory itself.
+Version 2 needs a group that was delegated to us with its controllers on (root, or below `user@.service`); version 1
+needs root. Where neither is to be had the supervisor measures memory itself.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 from dataclasses import dataclass
 
@@ -41,10 +42,8 @@ class Cgroup:
     def remove(self) -> None:
         """Removes the groups that this process may remove; the worker or its reaper removes the others."""
         for path in self.paths:
-            try:
+            with contextlib.suppress(OSError):
                 os.rmdir(path)
-            except OSError:
-                pass
 
 
 def create_cgroup(name: str, limits: Limits) -> Cgroup | None:
@@ -97,7 +96,7 @@ def _create_v1(name: str, limits: Limits, mounts: dict[str, str]) -> Cgroup | No
                 _write(f"{path}/{file}", value)
         except OSError:
             if controller == "memory":
-                _discard(paths + [path])
+                _discard([*paths, path])
                 return None
             _discard([path])
             continue
@@ -147,15 +146,11 @@ def _write(path: str, value: str) -> None:
 
 
 def _try_write(path: str, value: str) -> None:
-    try:
+    with contextlib.suppress(OSError):
         _write(path, value)
-    except OSError:
-        pass
 
 
 def _discard(paths: list[str]) -> None:
     for path in paths:
-        try:
+        with contextlib.suppress(OSError):
             os.rmdir(path)
-        except OSError:
-            pass

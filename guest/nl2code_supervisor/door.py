@@ -1,7 +1,8 @@
 """How a dropped uid reaches files below folders it may not enter, such as a data directory of mode 0700.
 
-Root makes a private mount namespace and binds every source to a place all may reach. bubblewrap, started in that namespace
-as the sandbox's uid, binds from there. Without root the sources must be readable by the user, and the door stays shut.
+Root makes a private mount namespace and binds every source to a place all may reach. bubblewrap, started in that
+namespace as the sandbox's uid, binds from there. Without root the sources must be readable by the user and the door
+stays shut.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -152,7 +153,7 @@ def _become_child(
         for number in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD):
             signal.signal(number, signal.SIG_DFL)
         os.execve(path, argv, variables)
-    except BaseException as error:  # noqa: BLE001
+    except BaseException as error:
         os.write(2, f"{path}: {error}\n".encode(errors="replace"))
     os._exit(127)
 
@@ -178,10 +179,8 @@ def end(sandbox: Sandbox) -> None:
     if sandbox.isolation == "bubblewrap":
         _wait(sandbox.outer)
         return
-    try:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(sandbox.first, signal.SIGKILL)
-    except (ProcessLookupError, PermissionError):
-        pass
     from .process_table import children
 
     # Each round kills what the last one handed to us; without /proc the process group has to do.
@@ -193,14 +192,10 @@ def end(sandbox: Sandbox) -> None:
 
 
 def _kill(pid: int) -> None:
-    try:
+    with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
 
 
 def _wait(pid: int) -> None:
-    try:
+    with contextlib.suppress(ChildProcessError):
         os.waitpid(pid, 0)
-    except ChildProcessError:
-        pass

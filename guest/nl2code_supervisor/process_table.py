@@ -8,7 +8,7 @@ PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 def start_time(pid: int) -> int | None:
-    """Clock ticks after boot at which `pid` started, which with the pid names a process for ever; None when it is gone."""
+    """Clock ticks after boot at which `pid` started: with the pid it names a process for ever. None when it is gone."""
     return _stat(pid, 19)
 
 
@@ -67,7 +67,7 @@ def descendants(pid: int) -> list[int]:
 
 
 def cells(first: int) -> list[int]:
-    """Processes below `first` that run cells: the guest's own stay in the session of its first process, a kernel leaves it."""
+    """Processes below `first` that run cells: a kernel leaves the session that the guest's own processes stay in."""
     own = session(first)
     return [pid for pid in descendants(first) if session(pid) not in (own, None)]
 

@@ -5,6 +5,7 @@ Everything goes through an open descriptor, because a warm sandbox's folder is r
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
@@ -71,10 +72,8 @@ class RunFolder:
 
     def remove(self, name: str) -> None:
         """Removes one file, if it is there."""
-        try:
+        with contextlib.suppress(FileNotFoundError):
             os.unlink(name, dir_fd=self.fd)
-        except FileNotFoundError:
-            pass
 
     def gone(self) -> bool:
         """Whether somebody has deleted the folder, which ends the sandbox."""

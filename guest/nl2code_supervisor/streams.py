@@ -1,11 +1,12 @@
 """The listening socket and the streams that were accepted on it.
 
-A stream's descriptor goes to the guest, so bytes cross no further process. A duplicate stays here for one purpose: to see
-its host end hang up, and so to know when no worker holds a stream. The guest can end that early, never put it off.
+A stream's descriptor goes to the guest, so bytes cross no further process. A duplicate stays here for one purpose: to
+see its host end hang up, and so to know when no worker holds a stream. The guest can end that early, never put it off.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import socket
@@ -23,10 +24,8 @@ class Streams:
         self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         # The address of a unix socket holds 107 bytes; the name relative to its folder always fits.
         os.fchdir(run_fd)
-        try:
+        with contextlib.suppress(FileNotFoundError):
             os.unlink(SOCKET)
-        except FileNotFoundError:
-            pass
         self.listener.bind(SOCKET)
         os.chmod(SOCKET, 0o600)
         if os.getuid() == 0:

@@ -1,11 +1,11 @@
 """The life of one sandbox, from its start to the reason of its end.
 
-Owns: the lock on `run/`, the listening socket, bubblewrap's process and the sandbox's control groups. The guest owns the
-accepted streams and everything said on them; the worker owns the folder.
+Owns: the lock on `run/`, the listening socket, bubblewrap's process and the sandbox's control groups. The guest owns
+the accepted streams and everything said on them; the worker owns the folder.
 
 Invariants:
 (1) one supervisor per folder: the second one loses the lock and changes nothing;
-(2) the sandbox ends with this process, however that ends (`--die-with-parent`; without isolation, a signal and a subreaper);
+(2) the sandbox ends with this process, however that ends (`--die-with-parent`; without isolation its first process);
 (3) without a stream for the lease the sandbox ends; time is CLOCK_MONOTONIC, so that neither a set clock nor a sleeping
     laptop ends it;
 (4) a sandbox whose folder is deleted ends within a second;
@@ -14,6 +14,7 @@ Invariants:
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import signal
@@ -194,10 +195,8 @@ class Supervisor:
         if self._cgroup:
             self._cgroup.remove()
         if why.startswith("exited:"):
-            try:
+            with contextlib.suppress(OSError):
                 self._tail = (self._tail + os.read(self._sandbox.log, 65536))[-TAIL_BYTES:]
-            except OSError:
-                pass
             said = self._tail.decode(errors="replace").strip()
             why = f"{why}: {said}" if said else why
         self.state = replace(self.state, endedBecause=why)
@@ -205,10 +204,9 @@ class Supervisor:
         self._write_state()
 
     def _write_state(self) -> None:
-        try:
+        # The folder may be gone or the disk full: the limits hold all the same.
+        with contextlib.suppress(OSError):
             self._run.write(self.state)
-        except OSError:
-            pass  # the folder is gone, or the disk is full: the limits hold all the same
 
 
 def _nothing(_signal: int, _frame: FrameType | None) -> None:

@@ -1,6 +1,6 @@
 """Writes the sandbox's system-call filter as raw BPF, one file per architecture.
 
-Build-time only: needs Debian's `python3-seccomp` (libseccomp). The blobs are committed, so running nl2code needs neither.
+Build-time only: needs Debian's `python3-seccomp` (libseccomp). The blobs are committed: running nl2code needs neither.
 
     /usr/bin/python3 guest/seccomp/generate.py            # rewrites x86_64.bpf and aarch64.bpf beside this file
     /usr/bin/python3 guest/seccomp/generate.py --check    # exits 1 when a committed blob differs
@@ -22,15 +22,81 @@ import seccomp  # type: ignore[import-not-found]
 ARCHITECTURES = ("x86_64", "aarch64")
 
 #: Answered with EPERM, whatever the arguments.
-DENIED = """
-acct add_key bpf chroot clock_adjtime clock_settime create_module delete_module fanotify_init fanotify_mark finit_module
-fsconfig fsmount fsopen fspick get_kernel_syms get_mempolicy init_module io_uring_enter io_uring_register io_uring_setup
-ioperm iopl kcmp kexec_file_load kexec_load keyctl lookup_dcookie mbind memfd_create memfd_secret modify_ldt mount
-mount_setattr move_mount move_pages name_to_handle_at nfsservctl open_by_handle_at open_tree perf_event_open personality
-pidfd_getfd pidfd_open pivot_root process_madvise process_vm_readv process_vm_writev ptrace query_module quotactl
-quotactl_fd reboot request_key set_mempolicy setns settimeofday shmget stime swapoff swapon sysfs _sysctl syslog umount
-umount2 unshare uselib userfaultfd ustat vm86 vm86old vmsplice
-""".split()
+DENIED = [
+    "acct",
+    "add_key",
+    "bpf",
+    "chroot",
+    "clock_adjtime",
+    "clock_settime",
+    "create_module",
+    "delete_module",
+    "fanotify_init",
+    "fanotify_mark",
+    "finit_module",
+    "fsconfig",
+    "fsmount",
+    "fsopen",
+    "fspick",
+    "get_kernel_syms",
+    "get_mempolicy",
+    "init_module",
+    "io_uring_enter",
+    "io_uring_register",
+    "io_uring_setup",
+    "ioperm",
+    "iopl",
+    "kcmp",
+    "kexec_file_load",
+    "kexec_load",
+    "keyctl",
+    "lookup_dcookie",
+    "mbind",
+    "memfd_create",
+    "memfd_secret",
+    "modify_ldt",
+    "mount",
+    "mount_setattr",
+    "move_mount",
+    "move_pages",
+    "name_to_handle_at",
+    "nfsservctl",
+    "open_by_handle_at",
+    "open_tree",
+    "perf_event_open",
+    "personality",
+    "pidfd_getfd",
+    "pidfd_open",
+    "pivot_root",
+    "process_madvise",
+    "process_vm_readv",
+    "process_vm_writev",
+    "ptrace",
+    "query_module",
+    "quotactl",
+    "quotactl_fd",
+    "reboot",
+    "request_key",
+    "set_mempolicy",
+    "setns",
+    "settimeofday",
+    "shmget",
+    "stime",
+    "swapoff",
+    "swapon",
+    "sysfs",
+    "_sysctl",
+    "syslog",
+    "umount",
+    "umount2",
+    "unshare",
+    "uselib",
+    "userfaultfd",
+    "ustat",
+    "vm86",
+    "vm86old",
+    "vmsplice",
+]
 
 CLONE_NEWUSER = 0x10000000
 TIOCSTI, TIOCLINUX = 0x5412, 0x541C
@@ -50,7 +116,7 @@ def build(architecture: str, target: Path) -> None:
             rules.add_rule(seccomp.ERRNO(errno.EPERM), name)
         except (OSError, RuntimeError, ValueError):
             print(f"{architecture}: this libseccomp does not know {name}", file=sys.stderr)
-    # No new user namespace; clone3 passes its flags through memory a filter can't read, so glibc has to fall back to clone.
+    # No new user namespace; clone3 passes its flags through memory a filter can't read: glibc falls back to clone.
     flags_at = 0
     rules.add_rule(
         seccomp.ERRNO(errno.EPERM), "clone", seccomp.Arg(flags_at, seccomp.MASKED_EQ, CLONE_NEWUSER, CLONE_NEWUSER)
