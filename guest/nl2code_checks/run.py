@@ -22,7 +22,7 @@ from nl2code_checks.process_tree import adopt_orphans, descendants, end_descenda
 OUTPUT_BYTES: Final = 64 << 10
 INTERRUPT_S: Final = 0.7
 LEAVE_S: Final = 1.0
-OWN_FOLDER: Final = str(Path(__file__).resolve().parent.parent)
+OWN_PACKAGES: Final = ("nl2code_guest", "nl2code_checks")
 
 
 class Run(TypedDict):
@@ -56,7 +56,7 @@ def run_script(source: str, name: str, hash_seed: int, timeout_s: float, not_bef
     """
     Path(name).write_text(source, encoding="utf-8", newline="")
     environment = {key: value for key, value in os.environ.items() if not key.startswith("NL2CODE")}
-    paths = [path for path in environment.pop("PYTHONPATH", "").split(os.pathsep) if path and path != OWN_FOLDER]
+    paths = [path for path in environment.pop("PYTHONPATH", "").split(os.pathsep) if path and not _ours(path)]
     environment |= {"PYTHONHASHSEED": str(hash_seed), **({"PYTHONPATH": os.pathsep.join(paths)} if paths else {})}
     adopt_orphans()
     spare = descendants(os.getpid())
@@ -93,6 +93,10 @@ def run_script(source: str, name: str, hash_seed: int, timeout_s: float, not_bef
         stderr=stderr,
         failure=read_failure(stderr["text"], name) if failed else None,
     )
+
+
+def _ours(path: str) -> bool:
+    return any((Path(path) / package).exists() for package in OWN_PACKAGES)
 
 
 def _follow(process: subprocess.Popen[bytes], streams: tuple[Capture, Capture], timeout_s: float) -> bool:

@@ -76,7 +76,8 @@ def test_a_daemon_does_not_outlive_the_run() -> None:
     ended = run(
         "import os, time\n"
         "if os.fork() == 0:\n    os.setsid()\n    if os.fork() == 0:\n"
-        "        while True:\n            open('late.txt', 'a').write('x')\n            time.sleep(0.01)\n    os._exit(0)\n"
+        "        while True:\n            open('late.txt', 'a').write('x')\n            time.sleep(0.01)\n"
+        "    os._exit(0)\n"
     )
     size = Path("late.txt").stat().st_size
     assert (ended["exit"], ended["left"]) == (0, 1)

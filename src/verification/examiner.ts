@@ -1,0 +1,108 @@
+import { z } from 'zod';
+import type { Kernels } from '../kernel/kernels.js';
+import type { WireReply } from '../kernel/protocol.js';
+import type { SandboxSpec } from '../sandbox/backend.js';
+import { Nl2codeError } from '../session/error-table.js';
+import type { Finding, FindingCode } from '../session/finding.js';
+import { finding } from './finding.js';
+import { bounded, newMark, pythonValue, readReport } from './report.js';
+
+const STATIC_MS = 30_000;
+const COMPARE_MS = 180_000;
+const CHECK_MS = 180_000;
+const MAX_REPORT_CHARS = 1_000_000;
+
+const foundBy = (codes: readonly [FindingCode, ...FindingCode[]]) =>
+  z.array(z.object({ code: z.enum(codes), message: bounded(1_000), line: z.number().int().positive().optional(), path: bounded(500).optional() })).max(50);
+const outcomeSchema = z.object({
+  results: z.array(z.object({ name: bounded(80), ok: z.boolean().nullable(), detail: bounded(600), path: bounded(300).optional() })).max(100),
+  broken: bounded(600).nullable(),
+});
+
+/** What a pack's check answered, or why it broke. */
+export type CheckOutcome = z.infer<typeof outcomeSchema>;
+
+/** Where the sandbox sees the folders it reads. */
+export interface ExaminerPlaces {
+  inputs: string;
+  first: string;
+  second: string;
+  truth: string | null;
+  pack: string | null;
+}
+
+/**
+ * The third sandbox: it reads the script, compares what two runs wrote and runs the pack's checks, but never runs generated code.
+ * What breaks in it over hostile files is a finding about those files.
+ */
+export class Examiner {
+  private k = 0;
+  private last: Promise<unknown> = Promise.resolve();
+
+  constructor(
+    private readonly kernels: Kernels,
+    readonly spec: SandboxSpec,
+    private readonly places: ExaminerPlaces,
+    private readonly signal: AbortSignal,
+  ) {}
+
+  /** Reads the script without running it. */
+  async read(script: string): Promise<Finding[]> {
+    const { report, why } = await this.call('static', `examine(${pythonValue(script)})`, foundBy(['syntax-error', 'no-main', 'credentials']), STATIC_MS);
+    if (!report) return [finding('syntax-error', `The script can't be parsed: ${why}.`)];
+    return report.map(({ code, message, ...more }) => finding(code, message, more));
+  }
+
+  /** Imports ahead what comparing and checks will need, while the script runs. Its failure shows later, where it matters. */
+  async warmUp(modules: readonly string[]): Promise<void> {
+    await this.cell(`import json, nl2code_checks.compare, nl2code_checks.pack_checks${modules.map((name) => `, ${name}`).join('')}`, COMPARE_MS);
+  }
+
+  /** Compares the files of two runs, by their paths in the folders `first` and `second`. */
+  async compare(first: readonly string[], second: readonly string[]): Promise<Finding[]> {
+    const paths = [this.places.first, this.places.second].map((path) => `pathlib.Path(${pythonValue(path)})`).join(', ');
+    const { report, why } = await this.call('compare', `compare_runs(${paths}, ${pythonValue(first)}, ${pythonValue(second)})`, foundBy(['output-differs', 'output-unreadable']), COMPARE_MS);
+    if (!report) return [finding('output-unreadable', `What the two runs wrote can't be compared: ${why}.`)];
+    return report.map(({ code, message, ...more }) => finding(code, message, more));
+  }
+
+  /** Runs one check of the pack over the first run's outputs. */
+  async check(module: string, declared: readonly string[]): Promise<CheckOutcome> {
+    const { inputs, first, truth, pack } = this.places;
+    const path = (value: string | null) => (value === null ? 'None' : `pathlib.Path(${pythonValue(value)})`);
+    const context = `Context(${path(inputs)}, ${path(first)}, ${path(truth)}, tuple(${pythonValue(declared)}))`;
+    const { report, why } = await this.call('pack_checks', `run_check(${path(pack)}, ${pythonValue(module)}, ${context})`, outcomeSchema, CHECK_MS);
+    return report ?? { results: [], broken: why };
+  }
+
+  end(): Promise<void> {
+    return this.kernels.end(this.spec);
+  }
+
+  private async call<T>(module: string, expression: string, schema: z.ZodType<T>, timeoutMs: number): Promise<{ report: T | undefined; why: string }> {
+    const mark = newMark();
+    const code = `import json, pathlib\nfrom nl2code_checks.report import emit\nfrom nl2code_checks.${module} import *\nemit(${JSON.stringify(mark)}, ${expression})`;
+    try {
+      const reply = await this.cell(code, timeoutMs);
+      const report = reply.ended === 'ok' ? readReport(reply, mark, schema) : undefined;
+      return { report, why: (reply.error?.message || reply.error?.type || 'it gave no report').slice(0, 400).replace(/\.$/, '') };
+    } catch (error) {
+      if (error instanceof Nl2codeError && error.code === 'sandbox-lost') return { report: undefined, why: 'its sandbox ended' };
+      throw error;
+    }
+  }
+
+  /** One cell after the other, in the order of the calls. */
+  private cell(code: string, timeoutMs: number): Promise<WireReply> {
+    const next = this.last.then(() => this.runCell(code, timeoutMs));
+    this.last = next.catch(() => undefined);
+    return next;
+  }
+
+  private async runCell(code: string, timeoutMs: number): Promise<WireReply> {
+    const cell = { session: this.spec.id, k: this.k++, code, epoch: [1, 1] as [number, number], timeoutMs, maxOutputChars: MAX_REPORT_CHARS };
+    const { reply } = await this.kernels.runCell(this.spec, cell, { signal: this.signal });
+    if (reply.ended === 'interrupted') throw new DOMException('The check was interrupted.', 'AbortError');
+    return reply;
+  }
+}

@@ -1,0 +1,27 @@
+import type { Finding, FindingCode } from '../session/finding.js';
+
+/** What to do about a finding when its message does not say. A new code does not compile until its row is filled in. */
+const REMEDY: Record<FindingCode, string> = {
+  'script-missing': 'Write the script to a file in the current directory and submit its path.',
+  'syntax-error': 'Correct the line and submit the script again.',
+  'no-main': 'Put the work in a function main() that returns an exit code, and end with: if __name__ == "__main__": sys.exit(main())',
+  credentials: 'Take it out and read it from the environment, e.g. os.environ["NAME"]; a credential that stood in a script must be replaced.',
+  'run-failed': 'Correct the cause; the script runs alone, in an empty folder that holds only the inputs.',
+  'run-timeout': 'Make it faster (vectorise, no loops over rows, no waiting), or ask for a higher time limit.',
+  'output-missing': 'Write every promised file, under its promised name, in the current directory, before main() returns.',
+  'output-unreadable': 'Write the file in the format its name says, close it before main() returns, and keep it small enough to be read back.',
+  'output-differs':
+    'Make the script give the same result each time: sort before writing, seed every random generator, do not iterate over sets, and take dates from arguments or data, never from the clock.',
+  'pack-check-failed': "Correct the script so that its output holds the company's rule.",
+  'check-broken': 'This check itself is broken, the script may be right: tell whoever maintains the pack.',
+};
+
+/** Makes a finding with the usual remedy of its code. */
+export function finding(code: FindingCode, message: string, more: Partial<Omit<Finding, 'code' | 'message'>> = {}): Finding {
+  return { code, message, remedy: REMEDY[code], ...more };
+}
+
+/** A path as it stands in a sentence: quoted, without control characters, bounded. */
+export function quoted(path: string): string {
+  return JSON.stringify(path.length > 120 ? `${path.slice(0, 119)}…` : path);
+}

@@ -1,0 +1,56 @@
+import { execFile } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { chmod, copyFile, constants, mkdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+
+const run = promisify(execFile);
+
+/**
+ * The host folder of one verification: `a`, `b` and `c` belong to the sandboxes; `first`, `second` and `truth` are the host's own
+ * copies, shown read-only in `c`.
+ */
+export class Scratch {
+  /** Part of the sandbox ids: two verifications never share a sandbox. */
+  readonly tag = randomBytes(10).toString('hex');
+
+  private constructor(readonly folder: string) {}
+
+  /** Makes the folder; what an attempt that died left in it is removed. */
+  static async open(folder: string, truth: readonly { name: string; path: string }[]): Promise<Scratch> {
+    await removeTree(folder);
+    const scratch = new Scratch(folder);
+    for (const name of ['first', 'second', 'truth'] as const) await mkdir(scratch.at(name), { recursive: true, mode: 0o755 });
+    for (const { name, path } of truth) {
+      const to = join(scratch.at('truth'), name);
+      await copyFile(path, to, constants.COPYFILE_FICLONE);
+      await chmod(to, 0o444);
+    }
+    return scratch;
+  }
+
+  at(name: 'a' | 'b' | 'c' | 'first' | 'second' | 'truth'): string {
+    return join(this.folder, name);
+  }
+
+  /** Removes a sandbox's folder, so that another can take its place. */
+  clear(name: 'a' | 'b'): Promise<void> {
+    return removeTree(this.at(name));
+  }
+
+  /** Removes everything, whatever a script left there. Call it when no sandbox is alive. */
+  remove(): Promise<void> {
+    return removeTree(this.folder);
+  }
+}
+
+/** Removes a tree that hostile code wrote: folders without permissions, paths longer than the system's limit. */
+async function removeTree(folder: string): Promise<void> {
+  try {
+    await rm(folder, { recursive: true, force: true, maxRetries: 3, retryDelay: 20 });
+  } catch {
+    // The system's own tools walk by descriptor, so no path is too long; neither follows a link.
+    await run('chmod', ['-R', 'u+rwX', '--', folder]).catch(() => undefined);
+    await run('rm', ['-rf', '--', folder]);
+  }
+}

@@ -1,0 +1,96 @@
+import { z } from 'zod';
+import type { Kernels } from '../kernel/kernels.js';
+import type { SandboxSpec } from '../sandbox/backend.js';
+import { Nl2codeError } from '../session/error-table.js';
+import type { BoundedText } from '../session/observation.js';
+import { bounded, newMark, pythonValue, readReport } from './report.js';
+
+const STREAM_CHARS = 10_000;
+/** What the driver may take besides the script: start, polite stop, ending what was left. */
+const MARGIN_MS = 15_000;
+const MAX_REPORT_CHARS = 1_000_000;
+const IMPORTS = 'import json\nfrom nl2code_checks.report import emit\nfrom nl2code_checks.run import run_script';
+
+/** How a run ended, as its own sandbox tells it. A claim: what decides is what the host and the third sandbox read from files. */
+export type ScriptRun =
+  | {
+      kind: 'ended';
+      /** Negative: killed by that signal. */
+      exit: number;
+      timedOut: boolean;
+      /** Processes that were still there after the end. */
+      left: number;
+      stdout: BoundedText;
+      stderr: BoundedText;
+      failure: { message: string; traceback: string; line: number } | null;
+    }
+  | { kind: 'lost'; why: string; stdout: BoundedText; stderr: BoundedText };
+
+const text = z.object({ text: z.string(), omitted: z.number().int().nonnegative() }).transform(cut);
+const reportSchema = z.object({
+  exit: z.number().int(),
+  timed_out: z.boolean(),
+  left: z.number().int().nonnegative(),
+  stdout: text,
+  stderr: text,
+  failure: z.object({ message: bounded(1_000), traceback: bounded(4_000), line: z.number().int().nonnegative() }).nullable(),
+});
+
+export interface ScriptArgs {
+  script: string;
+  /** File name of the script in the workspace. */
+  name: string;
+  hashSeed: number;
+  timeoutMs: number;
+}
+
+/**
+ * One run of a script in a sandbox of its own. `prepare` starts the sandbox and the driver, `run` the script: so the host knows
+ * when a script starts, whatever the sandbox took to start.
+ */
+export class ScriptSandbox {
+  constructor(
+    private readonly kernels: Kernels,
+    readonly spec: SandboxSpec,
+    private readonly signal: AbortSignal,
+  ) {}
+
+  async prepare(): Promise<void> {
+    const { reply } = await this.cell(0, IMPORTS, 60_000);
+    if (reply.ended !== 'ok') throw new Nl2codeError('sandbox-lost', `The driver of the script did not start: ${(reply.error?.message ?? reply.ended).slice(0, 300)}`);
+  }
+
+  /** Runs the script, not before Unix time `notBefore` in milliseconds. */
+  async run({ script, name, hashSeed, timeoutMs }: ScriptArgs, notBefore = 0): Promise<ScriptRun> {
+    const mark = newMark();
+    const call = `run_script(**${pythonValue({ source: script, name, hash_seed: hashSeed, timeout_s: timeoutMs / 1000, not_before: notBefore / 1000 })})`;
+    const wait = Math.max(0, notBefore - Date.now());
+    try {
+      const { reply } = await this.cell(1, `${IMPORTS}\nemit(${JSON.stringify(mark)}, ${call})`, timeoutMs + wait + MARGIN_MS);
+      const report = readReport(reply, mark, reportSchema);
+      if (reply.ended === 'ok' && report) return { kind: 'ended', ...report, timedOut: report.timed_out };
+      if (reply.ended === 'interrupted') throw new DOMException('The run was interrupted.', 'AbortError');
+      return lost(reply.ended === 'kernel-died' || reply.ended === 'timeout' ? (reply.error?.message ?? 'it ended while the script ran') : 'the run left no report');
+    } catch (error) {
+      if (error instanceof Nl2codeError && error.code === 'sandbox-lost') return lost('it ended while the script ran');
+      throw error;
+    }
+  }
+
+  /** Ends the sandbox: after this no process of it writes any more. */
+  end(): Promise<void> {
+    return this.kernels.end(this.spec);
+  }
+
+  private cell(k: number, code: string, timeoutMs: number) {
+    return this.kernels.runCell(this.spec, { session: this.spec.id, k, code, epoch: [1, 1], timeoutMs, maxOutputChars: MAX_REPORT_CHARS }, { signal: this.signal });
+  }
+}
+
+const lost = (why: string): ScriptRun => ({ kind: 'lost', why: why.slice(0, 400).replace(/\.$/, ''), stdout: { text: '', omitted: 0 }, stderr: { text: '', omitted: 0 } });
+
+function cut({ text: whole, omitted }: BoundedText): BoundedText {
+  if (whole.length <= STREAM_CHARS) return { text: whole, omitted };
+  const half = STREAM_CHARS / 2;
+  return { text: `${whole.slice(0, half)}\n…\n${whole.slice(-half)}`, omitted: omitted + whole.length - STREAM_CHARS };
+}
