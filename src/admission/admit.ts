@@ -1,7 +1,9 @@
 import { rm } from 'node:fs/promises';
 import type { Admission } from '../client.js';
 import type { ResolvedConfig } from '../config.js';
-import { checkRequest, type AdmissionPlace } from './check-request.js';
+import type { Request } from '../session/request.js';
+import type { SessionFolder } from '../store/session-store.js';
+import { checkRequest, type AdmissionPlace, type CheckedRequest } from './check-request.js';
 import type { RequestOptions } from './request-options.js';
 import { snapshotInputs } from './snapshot.js';
 
@@ -10,24 +12,25 @@ import { snapshotInputs } from './snapshot.js';
  * A refusal leaves nothing behind; repeating an admission with the same files is harmless.
  */
 export function createAdmission(config: ResolvedConfig, place: AdmissionPlace = {}): Admission<RequestOptions> {
-  return {
-    async admit(options, folderOf, id) {
-      const { request, inputs, truth, policy } = await checkRequest(options, config, place);
-      const folder = folderOf();
-      try {
-        return {
-          id,
-          ...request,
-          inputs: await snapshotInputs(inputs, folder.inputs, policy, config.durability),
-          truth: await snapshotInputs(truth, folder.truth, policy, config.durability),
-        };
-      } catch (error) {
-        // Without a key the session's id is new, so nobody else can be using the folder.
-        if (options.idempotencyKey === undefined) await rm(folder.path, { recursive: true, force: true });
-        throw error;
-      }
-    },
-  };
+  return { admit: async (options, folderOf, id) => admitChecked(await checkRequest(options, config, place), config, folderOf, id) };
+}
+
+/** The second half of an admission: copies the inputs of a request that was checked. */
+export async function admitChecked(checked: CheckedRequest, { durability }: Pick<ResolvedConfig, 'durability'>, folderOf: () => SessionFolder, id: string): Promise<Request> {
+  const { request, inputs, truth, policy, keyed } = checked;
+  const folder = folderOf();
+  try {
+    return {
+      id,
+      ...request,
+      inputs: await snapshotInputs(inputs, folder.inputs, policy, durability),
+      truth: await snapshotInputs(truth, folder.truth, policy, durability),
+    };
+  } catch (error) {
+    // Without a key the session's id is new, so nobody else can be using the folder.
+    if (!keyed) await rm(folder.path, { recursive: true, force: true });
+    throw error;
+  }
 }
 
 export { checkRequest, type AdmissionPlace, type CheckedRequest } from './check-request.js';

@@ -28,6 +28,8 @@ export interface CheckedRequest {
   inputs: string[];
   truth: string[];
   policy: InputPolicy;
+  /** The request has an idempotency key: its session may exist already. */
+  keyed: boolean;
 }
 
 const PROBE_MS = 10_000;
@@ -64,7 +66,7 @@ export async function checkRequest(options: RequestOptions, config: ResolvedConf
   const policy = { roots: [cwd, ...config.admission.allow], maxBytes: config.admission.maxInputBytes, cwd };
   await checkFiles(inputs, truth, policy);
   await checkModel(model, config, place.endpoint);
-  return { request, inputs, truth, policy };
+  return { request, inputs, truth, policy, keyed: options.idempotencyKey !== undefined };
 }
 
 function text(what: string, value: unknown): string {

@@ -1,0 +1,86 @@
+import { spawnSync } from 'node:child_process';
+import { existsSync, statfsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import type { ResolvedConfig } from '../config.js';
+import { prepareDataDir } from '../embedded/data-dir.js';
+import { findTemporalExecutable } from '../embedded/temporal-executable.js';
+import { createOpenAiEndpoint } from '../model/openai-endpoint.js';
+import type { SandboxBackend } from '../sandbox/backend.js';
+import { SANDBOX_BACKENDS } from '../config/schema.js';
+import { size } from './result-text.js';
+
+/** One line of `doctor`. */
+export interface Check {
+  name: string;
+  ok: boolean;
+  /** What is there, or what is wrong and how to mend it. */
+  detail: string;
+}
+
+const OLDEST_NODE = [20, 19] as const;
+const MIN_FREE_BYTES = 1e9;
+
+export function checkNode(version: string = process.versions.node): Check {
+  const [major = 0, minor = 0] = version.split('.').map(Number);
+  const ok = major > OLDEST_NODE[0] || (major === OLDEST_NODE[0] && minor >= OLDEST_NODE[1]);
+  return { name: 'node', ok, detail: ok ? version : `${version} is too old: install Node ${OLDEST_NODE.join('.')} or newer` };
+}
+
+/** The Python environment of sandboxes. */
+export function checkPython({ runtimeDir }: Pick<ResolvedConfig, 'runtimeDir'>): Check {
+  const python = join(runtimeDir, 'python', 'bin', 'python3');
+  if (!existsSync(python)) return { name: 'python', ok: false, detail: `there is no environment at ${dirname(dirname(python))}: run nl2code setup` };
+  const { status, stdout } = spawnSync(python, ['-I', '-c', 'import sys, pandas; print("%d.%d.%d" % sys.version_info[:3], "with pandas", pandas.__version__)'], { encoding: 'utf8', timeout: 30_000 });
+  return status === 0 ? { name: 'python', ok: true, detail: stdout.trim() } : { name: 'python', ok: false, detail: `${python} does not start or lacks packages: run nl2code setup` };
+}
+
+/** The dev server that `up` embeds, or the address of the server that is configured. */
+export function checkTemporal(config: Pick<ResolvedConfig, 'runtimeDir' | 'temporal'>, env: Record<string, string | undefined>): Check {
+  if (config.temporal.mode === 'external') return { name: 'temporal', ok: true, detail: `external server${config.temporal.profile ? `, profile ${config.temporal.profile}` : ''}` };
+  try {
+    const found = findTemporalExecutable(config.runtimeDir, env);
+    const { status, stdout } = spawnSync(found, ['--version'], { encoding: 'utf8', timeout: 20_000 });
+    if (status !== 0) return { name: 'temporal', ok: false, detail: `${found} does not start: install the Temporal CLI again` };
+    return { name: 'temporal', ok: true, detail: `${stdout.trim().split('\n')[0]} at ${found}` };
+  } catch (error) {
+    return { name: 'temporal', ok: false, detail: sentence(error) };
+  }
+}
+
+export async function checkSandbox(backend: SandboxBackend): Promise<Check> {
+  const probe = await backend.probe();
+  const memory = probe.available ? `; memory limit: ${{ cgroup: 'control group', watcher: 'watcher', none: 'none' }[probe.memoryLimit]}` : '';
+  return { name: 'sandbox', ok: probe.available, detail: `${SANDBOX_BACKENDS[0]}, isolation ${probe.isolation}: ${probe.detail.replace(/\.$/, '')}${memory}` };
+}
+
+/** Asks the endpoint for its models; the scripted model needs nothing. */
+export async function checkModel({ model }: Pick<ResolvedConfig, 'model'>): Promise<Check> {
+  const { baseUrl, apiKey, stallMs, name } = model;
+  if (baseUrl === null) {
+    const ok = name === 'scripted';
+    return { name: 'model', ok, detail: ok ? 'scripted (written playbooks, no AI): set OPENAI_BASE_URL or OPENAI_API_KEY for a real one' : `${JSON.stringify(name)} needs an endpoint: set OPENAI_BASE_URL or OPENAI_API_KEY` };
+  }
+  try {
+    await createOpenAiEndpoint({ baseUrl, apiKey, stallMs }).probe(name, { timeoutMs: 10_000 });
+    return { name: 'model', ok: true, detail: `${name} at ${new URL(baseUrl).host}` };
+  } catch (error) {
+    return { name: 'model', ok: false, detail: sentence(error) };
+  }
+}
+
+/** Makes the data directory where it is missing, as the first `run` would, and looks at the free space. */
+export function checkDataDir({ dataDir }: Pick<ResolvedConfig, 'dataDir'>): Check {
+  try {
+    prepareDataDir(dataDir);
+    const { bavail, bsize } = statfsSync(dataDir);
+    const free = bavail * bsize;
+    const ok = free >= MIN_FREE_BYTES;
+    return { name: 'data', ok, detail: `${dataDir}, ${size(free)} free${ok ? '' : ': free space, or choose another folder with --data-dir'}` };
+  } catch (error) {
+    return { name: 'data', ok: false, detail: sentence(error) };
+  }
+}
+
+function sentence(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,37 @@
+import type { Result } from '../session/result.js';
+import { clean, cleanLine } from './clean.js';
+import { dollars, seconds } from './progress.js';
+import type { Terminal, Tone } from './terminal.js';
+
+const TONES: Record<Result['status'], Tone> = { verified: 'good', unverified: 'warn', rejected: 'warn', stopped: 'warn', failed: 'bad' };
+
+/** The end of a request as a person reads it. `files` are paths that were written. */
+export function resultText(result: Result, files: string[], terminal: Terminal): string {
+  const { spent } = result;
+  const tokens = (spent.promptTokens + spent.completionTokens).toLocaleString('en-US');
+  const row = (name: string, text: string) => `  ${name.padEnd(10)}${text}`;
+  const width = Math.max(40, terminal.columns - 14);
+  const lines = [
+    `${terminal.paint(result.status.toUpperCase(), TONES[result.status])}   ${seconds(result.ms)} · ${result.steps} steps · ${spent.calls} model calls · ${tokens} tokens · ${dollars(spent.costUsd)}${result.scripted ? ' (scripted)' : ''}`,
+    ...(result.reason ? [row('reason', cleanLine(result.reason, 500))] : []),
+    ...(result.statement ? [row('by', cleanLine(result.statement, 500))] : []),
+    ...(result.verification?.findings ?? []).slice(0, 5).map(({ message, remedy }) => row('finding', cleanLine(`${message} ${remedy}`, 300))),
+    ...(result.answer ? clean(result.answer).trim().split('\n').slice(0, 12).map((line, i) => row(i === 0 ? 'answer' : '', i === 0 ? `(the model's words) ${cleanLine(line, 1000)}` : cleanLine(line, 1000))) : []),
+    ...result.decisions.map(({ kind, actor, reason }) => row('decision', cleanLine(`${kind} by ${actor}${reason ? `: ${reason}` : ''}`, width))),
+    ...result.artifacts.map(({ path, bytes, role }) => row(role, `${cleanLine(path, width)}  ${size(bytes)}`)),
+    ...files.map((path) => row('written', cleanLine(path, 400))),
+    ...(result.scripted ? [row('note', 'a written playbook answered, no AI model')] : []),
+    ...(result.isolation === 'none' ? [row('note', 'isolation none: the code ran with the rights of this user')] : []),
+  ];
+  return lines.join('\n');
+}
+
+/** `1.2 MB`. */
+export function size(bytes: number): string {
+  if (bytes < 1000) return `${bytes} B`;
+  const units = ['kB', 'MB', 'GB', 'TB'];
+  let value = bytes / 1000;
+  let unit = 0;
+  for (; value >= 1000 && unit < units.length - 1; unit++) value /= 1000;
+  return `${value < 10 ? value.toFixed(1) : Math.round(value)} ${units[unit]}`;
+}

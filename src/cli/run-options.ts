@@ -1,0 +1,66 @@
+import { InvalidArgumentError, Option, type Command } from 'commander';
+import type { RequestOptions } from '../admission/admit.js';
+import type { ConfigFlags } from '../config.js';
+import { collect, toNumber, withConfig, withServing } from './config-options.js';
+
+/** The command line of `run`. */
+export interface RunOptions extends ConfigFlags {
+  input?: string[];
+  output?: string[];
+  truth?: string[];
+  pack?: string;
+  strategy?: string;
+  approval?: string;
+  maxSteps?: number;
+  maxCostUsd?: number;
+  maxRepairs?: number;
+  cellTimeoutMs?: number;
+  out?: string;
+  json?: boolean;
+  detach?: boolean;
+  idempotencyKey?: string;
+  label?: Record<string, string>;
+}
+
+const OPTIONS: Option[] = [
+  new Option('-i, --input <file>', 'a file the code may read; repeatable').argParser(collect),
+  new Option('-o, --output <path>', 'a file the script promises to write; repeatable').argParser(collect),
+  new Option('--truth <file>', 'a file only checks may read; repeatable').argParser(collect),
+  new Option('--pack <name>', 'context pack'),
+  new Option('--strategy <name>', 'codeact or single-shot'),
+  new Option('--model <name>', 'model as the endpoint knows it'),
+  new Option('--approval <policy>', 'never, or final: a person approves the script'),
+  new Option('--max-steps <n>', 'most steps of this request').argParser(toNumber),
+  new Option('--max-cost-usd <n>', 'most US dollars for model calls').argParser(toNumber),
+  new Option('--max-repairs <n>', 'how often a failed check goes back to the model').argParser(toNumber),
+  new Option('--cell-timeout-ms <n>', 'time limit of one cell').argParser(toNumber),
+  new Option('--allow <folder>', 'inputs may come from here too; repeatable').argParser(collect),
+  new Option('--out <folder>', 'write script, outputs and trace there at the end'),
+  new Option('--json', 'print one JSON document on stdout'),
+  new Option('--detach', 'print the session id and leave; needs a running nl2code up'),
+  new Option('--idempotency-key <key>', 'the same key finds the same session'),
+  new Option('--label <key=value>', 'a label of the session; repeatable').argParser(label),
+];
+
+export function withRunOptions(command: Command): Command {
+  for (const option of OPTIONS) command.addOption(option);
+  return withServing(withConfig(command));
+}
+
+/** The request a command line means; what was not given is left to the configuration. Pure. */
+export function requestOptions(prompt: string, options: RunOptions): RequestOptions {
+  const given = <T extends object>(members: T) => Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined)) as Partial<T>;
+  return {
+    prompt,
+    ...given({ inputs: options.input, outputs: options.output, truth: options.truth, pack: options.pack, strategy: options.strategy, idempotencyKey: options.idempotencyKey, labels: options.label }),
+    ...given({ approval: options.approval as RequestOptions['approval'] }),
+    budget: given({ maxSteps: options.maxSteps, maxCostUsd: options.maxCostUsd }),
+    limits: given({ maxRepairs: options.maxRepairs, cellTimeoutMs: options.cellTimeoutMs }),
+  };
+}
+
+function label(value: string, before: Record<string, string> = {}): Record<string, string> {
+  const at = value.indexOf('=');
+  if (at < 1) throw new InvalidArgumentError('give it as key=value.');
+  return { ...before, [value.slice(0, at)]: value.slice(at + 1) };
+}
