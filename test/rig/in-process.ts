@@ -1,0 +1,89 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Client, Connection } from '@temporalio/client';
+import { NativeConnection, Worker } from '@temporalio/worker';
+import { createAdmission, type RequestOptions } from '../../src/admission/admit.js';
+import { Nl2codeClient } from '../../src/client.js';
+import type { ResolvedConfig } from '../../src/config.js';
+import { resolveConfig } from '../../src/config/resolve-config.js';
+import { loadPlaybooks } from '../../src/model/scripted/playbook.js';
+import { startScriptedServer } from '../../src/model/scripted/server.js';
+import { Nl2codePlugin } from '../../src/plugin.js';
+import { SessionStore } from '../../src/store/session-store.js';
+import { createWorld, type World } from '../../src/world.js';
+
+const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
+
+/** The repository's root. */
+export const ROOT = here('../..');
+/** Playbooks written for tests. */
+export const PLAYBOOKS = here('./playbooks');
+
+/** A configuration that keeps everything of a test in one folder and asks nothing of the environment. */
+export function testConfig(dataDir: string, over: Partial<ResolvedConfig> = {}): ResolvedConfig {
+  const config = resolveConfig({ flags: { dataDir, runtimeDir: join(ROOT, '.runtime'), model: 'scripted', pool: 0, packs: [join(ROOT, 'packs')] }, env: { HOME: dataDir }, cwd: dataDir });
+  return { ...config, ...over };
+}
+
+export interface InProcess {
+  dir: string;
+  client: Nl2codeClient<RequestOptions>;
+  temporal: Client;
+  store: SessionStore;
+  world: World;
+  modelUrl: string;
+  taskQueue: string;
+  close(): Promise<void>;
+}
+
+/** A real worker of this process on the suite's server, a real scripted model, real sandboxes. */
+export async function startInProcess(address: string, options: { maxCachedWorkflows?: number; world?: (world: World) => World } = {}): Promise<InProcess> {
+  const dir = mkdtempSync(join(tmpdir(), 'nl2code-test-'));
+  const model = await startScriptedServer({ playbooks: loadPlaybooks([PLAYBOOKS, join(ROOT, 'packs', 'marketing', 'playbooks')]) });
+  const taskQueue = `test-${process.pid}-${Math.random().toString(36).slice(2)}`;
+  const config = testConfig(dir, { taskQueue });
+  const real = createWorld(config, model.baseUrl);
+  const world = options.world?.(real) ?? real;
+  const connection = await Connection.connect({ address });
+  const native = await NativeConnection.connect({ address });
+  const worker = await Worker.create({
+    connection: native,
+    taskQueue,
+    workflowBundle: { codePath: join(ROOT, 'dist', 'workflow-bundle.js') },
+    plugins: [new Nl2codePlugin({ world })],
+    ...(options.maxCachedWorkflows === undefined ? {} : { maxCachedWorkflows: options.maxCachedWorkflows }),
+  });
+  const running = worker.run();
+  const temporal = new Client({ connection });
+  const store = new SessionStore(dir);
+  return {
+    dir,
+    temporal,
+    store,
+    world,
+    modelUrl: model.baseUrl,
+    taskQueue,
+    client: new Nl2codeClient({ client: temporal, store, taskQueue, admission: createAdmission(config, { cwd: dir, endpoint: world.endpoint }) }),
+    async close() {
+      worker.shutdown();
+      await running;
+      for (const name of store.list()) await world.kernels.end({ id: `s-${name}`, folder: store.at(name).sandbox });
+      await world.close();
+      await native.close();
+      await connection.close();
+      await model.close();
+      rmSync(dir, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Follows to the end; `seen` is called with everything on the way. */
+export async function toEnd(rig: Pick<InProcess, 'client'>, session: string, seen?: (followed: import('../../src/follow.js').Followed) => void | Promise<void>) {
+  for await (const followed of rig.client.follow(session)) {
+    await seen?.(followed);
+    if (followed.kind === 'end') return followed;
+  }
+  throw new Error('the follower ended without an end');
+}
