@@ -1,0 +1,134 @@
+"""The kernel as the init sees it: a process, a socket of its own and two pipes.
+
+The kernel never gets a host stream, the control socket or the ledger. What lies in the pipes when it announces the end
+of a cell belongs to that cell; what comes between cells is read, so that no writer blocks, and dropped.
+"""
+
+from __future__ import annotations
+
+import array
+import contextlib
+import fcntl
+import os
+import selectors
+import signal
+import socket
+import termios
+from collections.abc import Callable
+from typing import Any
+
+from nl2code_guest.cell_output import Stream
+from nl2code_guest.frames import Frame, FrameError
+from nl2code_guest.wire import Wire
+
+_PIPE_BYTES = 256 << 10
+_READ_BYTES = 256 << 10
+
+
+class KernelLink:
+    """One kernel process, or the request for one while `pid` is None."""
+
+    def __init__(
+        self,
+        selector: selectors.BaseSelector,
+        on_frame: Callable[[Frame], None],
+        on_end: Callable[[FrameError | None], None],
+        on_output: Callable[[Stream, bytes], None],
+    ) -> None:
+        self._selector = selector
+        self._on_output = on_output
+        self.pid: int | None = None
+        #: Cells this kernel was given.
+        self.cells = 0
+        #: Set when its socket ended or spoke out of turn before its death.
+        self.broken = False
+        mine, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._pipes: dict[Stream, int] = {}
+        #: The kernel's ends: socket, stdout, stderr. Closed once they were handed over.
+        self.handover = [theirs.detach()]
+        for stream in _STREAMS:
+            ours, its = os.pipe2(os.O_CLOEXEC)
+            os.set_blocking(ours, False)
+            with contextlib.suppress(OSError):
+                fcntl.fcntl(ours, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
+            self._pipes[stream] = ours
+            self.handover.append(its)
+            selector.register(ours, selectors.EVENT_READ, self._reader(stream, ours))
+        self._wire = Wire(mine, selector, on_frame, on_end)
+
+    def handed_over(self) -> None:
+        """Closes this side's copies of the kernel's descriptors."""
+        for fd in self.handover:
+            os.close(fd)
+        self.handover = []
+
+    def send(self, header: dict[str, Any]) -> None:
+        """Sends the kernel a message."""
+        self._wire.send(header)
+
+    def interrupt(self, k: int) -> None:
+        """Asks for the end of cell `k`: the message says which cell is meant, the signal only wakes the kernel."""
+        self.send({"type": "interrupt", "k": k})
+        self._signal(signal.SIGINT)
+
+    def kill(self) -> None:
+        """Ends the kernel and its process group at once."""
+        self._signal(signal.SIGKILL)
+
+    def read_messages(self) -> None:
+        """Handles what a dead kernel still said."""
+        self._wire.read()
+
+    def drain(self) -> None:
+        """Reads exactly what lies in the pipes now, however fast somebody writes into them."""
+        for stream, fd in self._pipes.items():
+            left = array.array("i", [0])
+            fcntl.ioctl(fd, termios.FIONREAD, left)
+            missing = left[0]
+            while missing > 0 and (data := _read(fd, missing)):
+                missing -= len(data)
+                self._on_output(stream, data)
+
+    def close(self) -> None:
+        """Forgets the kernel; its pipes and socket are closed."""
+        self.handed_over()
+        self._wire.close()
+        for fd in self._pipes.values():
+            with contextlib.suppress(KeyError):
+                self._selector.unregister(fd)
+            os.close(fd)
+        self._pipes = {}
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self.pid is None:
+            return
+        try:
+            # The group, as a terminal does it: what the cell waits for in C ends with it.
+            os.killpg(self.pid, number)
+        except OSError:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, number)
+
+    def _reader(self, stream: Stream, fd: int) -> Callable[[int], None]:
+        def on_events(_mask: int) -> None:
+            if self._pipes.get(stream) != fd:
+                return
+            data = _read(fd, _READ_BYTES)
+            if data:
+                self._on_output(stream, data)
+            elif data == b"":
+                # Every writer is gone or has closed it; an end of file would wake the loop for ever.
+                with contextlib.suppress(KeyError):
+                    self._selector.unregister(fd)
+
+        return on_events
+
+
+_STREAMS: tuple[Stream, Stream] = ("stdout", "stderr")
+
+
+def _read(fd: int, most: int) -> bytes | None:
+    try:
+        return os.read(fd, most)
+    except BlockingIOError:
+        return None

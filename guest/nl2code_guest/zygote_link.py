@@ -1,0 +1,92 @@
+"""The zygote as the init sees it: asked for kernels, replaced when it dies."""
+
+from __future__ import annotations
+
+import array
+import json
+import os
+import selectors
+import signal
+import socket
+from collections.abc import Callable
+from typing import Any
+
+_MAX_MESSAGE_BYTES = 4096
+#: A zygote that keeps dying imports nothing any more; user code can't reach it, a broken package can.
+_MAX_DEATHS = 3
+
+
+class ZygoteLink:
+    """The zygote process and the requests it has not answered."""
+
+    def __init__(
+        self,
+        selector: selectors.BaseSelector,
+        warm: str,
+        run: Callable[[socket.socket, str], None],
+        on_message: Callable[[dict[str, Any]], None],
+    ) -> None:
+        self._selector = selector
+        self._warm = warm
+        self._run = run
+        self._on_message = on_message
+        self._deaths = 0
+        self.pid = 0
+        self.idle = False
+        self._sock: socket.socket | None = None
+        self._start()
+
+    def fork(self, number: int, want: str, fds: list[int]) -> None:
+        """Asks for kernel `number` with `want` imported; answered by `forked` or `failed`. Raises OSError."""
+        if self._sock is None:
+            raise BrokenPipeError("the zygote is gone")
+        data = json.dumps({"fork": number, "want": want}).encode()
+        self._sock.sendmsg([data], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))])
+
+    def replace(self) -> None:
+        """Starts another zygote after this one died. Its unanswered requests are lost."""
+        self._deaths += 1
+        if self._deaths >= _MAX_DEATHS:
+            self._warm = "bare"
+        self._mute()
+        self._start()
+
+    def _start(self) -> None:
+        mine, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.idle = False
+        pid = os.fork()
+        if pid == 0:
+            try:
+                signal.set_wakeup_fd(-1)
+                signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+                self._run(its, self._warm)
+            finally:
+                os._exit(1)
+        its.close()
+        mine.setblocking(False)
+        self.pid = pid
+        self._sock = mine
+        self._selector.register(mine, selectors.EVENT_READ, self._on_events)
+
+    def _on_events(self, _mask: int) -> None:
+        while self._sock:
+            try:
+                data = self._sock.recv(_MAX_MESSAGE_BYTES)
+            except BlockingIOError:
+                return
+            except OSError:
+                data = b""
+            if not data:
+                # Its death is seen by the reaper; until then an end of file must not wake the loop.
+                self._mute()
+                return
+            message = json.loads(data)
+            if message.get("idle"):
+                self.idle = True
+            self._on_message(message)
+
+    def _mute(self) -> None:
+        if self._sock:
+            self._selector.unregister(self._sock)
+            self._sock.close()
+            self._sock = None
