@@ -1,10 +1,11 @@
-import OpenAI, { APIError } from 'openai';
+import OpenAI, { APIError, type ClientOptions } from 'openai';
 import { Stream } from 'openai/streaming';
 import { Nl2codeError } from '../session/error-table.js';
 import type { ModelDelta, ModelEndpoint, ModelReply, ModelRequest } from './endpoint.js';
 import { toModelError } from './endpoint-errors.js';
 import { type GuardedResponse, guardedFetch } from './guarded-fetch.js';
 import { checkModelList } from './model-list.js';
+import { patientDispatcher } from './patient-dispatcher.js';
 import { ReplyAssembly, WrongShape } from './reply-assembly.js';
 import { type Dialect, toWire } from './wire-format.js';
 
@@ -43,6 +44,7 @@ export function createOpenAiEndpoint(options: OpenAiEndpointOptions): ModelEndpo
     timeout: Math.max(600_000, options.stallMs * 2),
     // At OPENAI_LOG=debug the client would print requests.
     logLevel: 'off',
+    ...(!options.fetch && { fetchOptions: { dispatcher: patientDispatcher() } as ClientOptions['fetchOptions'] }),
     fetch: guardedFetch(options.fetch ?? globalThis.fetch, { stallMs: options.stallMs, maxBytes: MAX_WIRE_BYTES }),
   });
   const dialects = new Map<string, Dialect>();

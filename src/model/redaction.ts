@@ -3,7 +3,7 @@ const WINDOW = 8;
 /** Text of an upstream made fit to stand in our error: control and direction characters out, the key out, at most `max` characters. Pure. */
 export function quotable(text: string, key: string | null, max = 300): string {
   const clean = redacted(text.slice(0, 20_000), key)
-    .replace(/[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\s]+/g, ' ')
+    .replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\s]+/gu, ' ')
     .replace(/\p{Surrogate}/gu, '\ufffd')
     .trim();
   return clean.length > max ? `${clean.slice(0, max - 1)}…` : clean;
