@@ -1,5 +1,4 @@
 import type { ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Nl2codeError } from '../session/error-table.js';
 import { identityOf, type ProcessIdentity } from './process-identity.js';
@@ -119,13 +118,13 @@ export class KeptProcess {
   }
 }
 
-async function exitOf(child: ChildProcess): Promise<{ code: number | null; signal: string | null }> {
-  // 'error' without a pid: the program could not be started.
-  if (child.pid === undefined) {
-    await once(child, 'error').catch(() => undefined);
-    return { code: null, signal: null };
-  }
-  child.on('error', () => undefined);
-  const [code, signal] = (await once(child, 'exit')) as [number | null, string | null];
-  return { code, signal };
+/** Resolves when the child has ended or could not be started. */
+function exitOf(child: ChildProcess): Promise<{ code: number | null; signal: string | null }> {
+  return new Promise((resolve) => {
+    child.on('error', () => {
+      // Without a pid the program could not be started, and there will be no 'exit'.
+      if (child.pid === undefined) resolve({ code: null, signal: null });
+    });
+    child.on('exit', (code, signal) => resolve({ code, signal }));
+  });
 }
