@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { copyFileSync, chmodSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { accessSync, chmodSync, constants, copyFileSync, mkdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, isAbsolute, join, normalize } from 'node:path';
 import { Nl2codeError } from '../session/error-table.js';
 import type { Result } from '../session/result.js';
@@ -14,14 +14,15 @@ export function saveResult(result: Result, folder: SessionFolder, to: string): s
     const temporary = join(to, `.nl2code-${randomBytes(6).toString('hex')}`);
     try {
       mkdirSync(dirname(path), { recursive: true });
-      write(temporary);
-      chmodSync(temporary, 0o644);
-      renameSync(temporary, path);
+      try {
+        write(temporary);
+        chmodSync(temporary, 0o644);
+        renameSync(temporary, path);
+      } finally {
+        rmSync(temporary, { force: true });
+      }
     } catch (error) {
-      const { code } = error as NodeJS.ErrnoException;
-      throw code === undefined ? error : new Nl2codeError('bad-request', `${JSON.stringify(path)} can't be written (${code}): name another folder with --out; the session ${result.session} keeps its files.`, { cause: error, remedy: '' });
-    } finally {
-      rmSync(temporary, { force: true });
+      throw unwritable(path, error, `; the session ${result.session} keeps its files`);
     }
     written.push(path);
   };
@@ -33,4 +34,21 @@ export function saveResult(result: Result, folder: SessionFolder, to: string): s
   if (result.script !== null && !result.artifacts.some(({ role }) => role === 'script')) put('script.py', (temporary) => writeFileSync(temporary, result.script!));
   put('trace.jsonl', (temporary) => writeFileSync(temporary, traceLines(folder).join('')));
   return written;
+}
+
+/** Refuses a folder that `saveResult` could not write to, before anything is spent on a result. Changes nothing. */
+export function checkSavePlace(to: string): void {
+  for (let folder = to; ; folder = dirname(folder)) {
+    try {
+      if (statSync(folder).isDirectory()) return accessSync(folder, constants.W_OK | constants.X_OK);
+      throw Object.assign(new Error(`${folder} is no folder`), { code: 'ENOTDIR' });
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw unwritable(to, error, '');
+    }
+  }
+}
+
+function unwritable(path: string, error: unknown, more: string): unknown {
+  const { code } = error as NodeJS.ErrnoException;
+  return code === undefined ? error : new Nl2codeError('bad-request', `${JSON.stringify(path)} can't be written (${code}): name another folder with --out${more}.`, { cause: error, remedy: '' });
 }

@@ -1,0 +1,95 @@
+import { resolve } from 'node:path';
+import type { Readable } from 'node:stream';
+import { Command } from 'commander';
+import { admitChecked, checkRequest, type RequestOptions } from '../admission/admit.js';
+import { refusal } from '../admission/refusal.js';
+import type { ResolvedConfig } from '../config.js';
+import { Nl2codeError } from '../session/error-table.js';
+import { createBackend } from '../world.js';
+import { configOf } from './config-options.js';
+import type { CliContext } from './context.js';
+import { EXIT } from './exit-code.js';
+import { followRun } from './follow-run.js';
+import { resultText } from './result-text.js';
+import { requestOptions, withRunOptions, type RunOptions } from './run-options.js';
+import { checkSavePlace, saveResult } from './save-result.js';
+import { attachClient, type SessionClient } from './session-client.js';
+
+/** `run`: one request, followed to its end. Exit codes: 0 verified, 1 failed, 2 unverified, 3 rejected, 4 stopped, 64 refused. */
+export function runCommand(context: CliContext): Command {
+  const command = new Command('run').description('turn a request in plain English into a verified script').argument('<prompt>', 'what is to be done; - reads it from stdin');
+  return withRunOptions(command).action((prompt: string, options: RunOptions) => run(prompt, options, context));
+}
+
+async function run(prompt: string, options: RunOptions, context: CliContext): Promise<void> {
+  const { terminal, cwd } = context;
+  const config = configOf(options, context);
+  if (options.detach && options.out !== undefined) throw refusal('--out and --detach contradict each other, nothing is there to write yet: leave one out, and use nl2code show --out later.');
+  const out = options.out === undefined ? null : resolve(cwd, options.out);
+  if (out !== null) checkSavePlace(out);
+  const text = prompt === '-' ? await readPrompt(context.stdin, config.admission.maxPromptChars) : prompt;
+  const given = requestOptions(text, options);
+  const checked = await checkRequest(given, config, { cwd });
+  const host = await attach(given, config, options, async (folder, id) => admitChecked(checked, config, folder, id), checked.request.isolation);
+  try {
+    const { session, fresh } = await host.client.start(given);
+    if (options.detach) return terminal.out(options.json ? JSON.stringify({ session }) : session);
+    terminal.note(fresh ? `session ${session}` : `session ${session} was started before with this key`, 'dim');
+    const end = await followRun({ client: host.client, session, terminal, env: context.env, interactive: terminal.interactive && prompt !== '-' && !options.json });
+    if (end.kind !== 'end') return leave(end.kind, session, host, context, options);
+    if (!end.result) throw new Nl2codeError('sandbox-lost', `Session ${session} has no result: ${end.why}.`, { remedy: `See nl2code show ${session}.` });
+    context.exitCode = EXIT[end.result.status];
+    const files = out === null ? [] : saveResult(end.result, host.client.folder(session), out);
+    if (options.json) return terminal.out(JSON.stringify({ ...end.result, files }, null, 2));
+    terminal.out(`\n${resultText(end.result, files, terminal)}\n\n  ${files.length > 0 ? 'more' : 'files'}      nl2code show ${session} ${files.length > 0 ? '--trace' : '--out FOLDER'}`);
+  } finally {
+    await host.close();
+  }
+}
+
+/** Holds on to who serves the data directory; `--detach` needs somebody who stays. */
+async function attach(given: RequestOptions, config: ResolvedConfig, options: RunOptions, admit: (folder: Parameters<typeof admitChecked>[2], id: string) => ReturnType<typeof admitChecked>, isolation: string): Promise<SessionClient> {
+  if (!options.detach && config.temporal.mode === 'embedded') await checkSandbox(config, isolation);
+  const host = await attachClient(config, { embed: !options.detach, admission: { admit: (asked, folder, id) => (asked === given ? admit(folder, id) : Promise.reject(new Error('another request was admitted'))) } });
+  if (host) return sameModel(host, config);
+  throw refusal('--detach needs somebody who goes on with the session, and nobody serves this data directory: start nl2code up first, or leave --detach out.');
+}
+
+/** The worker that serves asks its own endpoint: another one here would be asked nothing. */
+async function sameModel(host: SessionClient, { model, dataDir }: ResolvedConfig): Promise<SessionClient> {
+  const { hostPid, modelUrl } = host.lease;
+  const theirs = modelUrl === null ? 'a model endpoint' : 'the scripted model';
+  const ours = model.baseUrl === null ? 'the scripted model' : new URL(model.baseUrl).host;
+  if (hostPid === null || (modelUrl !== null) === (model.baseUrl === null)) return host;
+  await host.close();
+  throw refusal(`${dataDir} is served by process ${hostPid} with ${theirs}, not ${ours}: stop that one, give it the same environment, or use another --data-dir.`, 'host-locked');
+}
+
+/** Generated code never runs in less isolation than was asked for, so a machine without it is refused before anything starts. */
+async function checkSandbox(config: ResolvedConfig, isolation: string): Promise<void> {
+  const backend = createBackend({ ...config, sandbox: { ...config.sandbox, pool: 0, isolation: isolation as 'bubblewrap' | 'none' } });
+  try {
+    const probe = await backend.probe();
+    if (!probe.available) throw new Nl2codeError('sandbox-unavailable', probe.detail);
+  } finally {
+    await backend.close();
+  }
+}
+
+function leave(kind: 'detached' | 'left', session: string, host: SessionClient, context: CliContext, options: RunOptions): void {
+  const { terminal } = context;
+  context.exitCode = kind === 'detached' ? 0 : EXIT.stopped;
+  if (options.json) return terminal.out(JSON.stringify({ session, status: 'open' }));
+  terminal.note(host.lease.owned ? `Session ${session} is kept; nobody serves it now: nl2code up goes on with it.` : `Session ${session} goes on: nl2code logs -f ${session}`);
+}
+
+/** The prompt from stdin; what is far beyond the limit is not read to its end. */
+async function readPrompt(stdin: Readable, maxChars: number): Promise<string> {
+  let text = '';
+  stdin.setEncoding('utf8');
+  for await (const chunk of stdin) {
+    text += chunk as string;
+    if (text.length > maxChars * 2) break;
+  }
+  return text.replace(/\n$/, '');
+}

@@ -1,0 +1,86 @@
+import { resolve } from 'node:path';
+import { Command } from 'commander';
+import type { ConfigFlags } from '../config.js';
+import { Nl2codeError } from '../session/error-table.js';
+import type { SessionFolder } from '../store/session-store.js';
+import { SessionStore } from '../store/session-store.js';
+import { readResult } from '../store/read-result.js';
+import { traceLines } from '../store/trace.js';
+import { clean } from './clean.js';
+import { configOf, withConfig } from './config-options.js';
+import type { CliContext } from './context.js';
+import { dollars, seconds } from './progress.js';
+import { resultText } from './result-text.js';
+import { saveResult } from './save-result.js';
+import { attachClient } from './session-client.js';
+import { readStepDetail } from './step-detail.js';
+
+interface ShowOptions extends ConfigFlags {
+  json?: boolean;
+  code?: boolean;
+  trace?: boolean;
+  out?: string;
+}
+
+/** `show`: one session from the store; what waits for a decision needs the server. */
+export function showCommand(context: CliContext): Command {
+  const command = new Command('show')
+    .description('show a session: its steps and how it ended')
+    .argument('<session>')
+    .option('--json', 'print one JSON document')
+    .option('--code', 'print the code that waits for a decision, else the final script')
+    .option('--trace', 'print the trace as JSON lines')
+    .option('--out <folder>', 'write script, outputs and trace there');
+  return withConfig(command).action((session: string, options: ShowOptions) => show(session, options, context));
+}
+
+async function show(session: string, options: ShowOptions, context: CliContext): Promise<void> {
+  const { terminal, cwd } = context;
+  const config = configOf(options, context);
+  const folder = folderOf(new SessionStore(config.dataDir, config.durability), session);
+  // The trace is the user's own data for other programs: it leaves as it was recorded.
+  if (options.trace) return terminal.out(traceLines(folder).join(''));
+  const result = readResult(folder, session);
+  const waiting = result ? null : await waitingCode(session, context, options);
+  if (options.code) {
+    const code = waiting?.code ?? result?.script;
+    if (code == null) throw new Nl2codeError('not-found', `Session ${session} has no script ${result ? `: it ended ${result.status}` : 'yet: nothing waits for a decision'}.`, { remedy: `See nl2code show ${session}.` });
+    return terminal.out(process.stdout.isTTY ? clean(code) : code);
+  }
+  const files = result && options.out ? saveResult(result, folder, resolve(cwd, options.out)) : [];
+  if (options.json) return terminal.out(JSON.stringify(result ? { ...result, files } : { session, status: 'open', proposal: waiting?.proposal ?? null }, null, 2));
+  printSteps(folder, context);
+  if (result) terminal.out(`\n${resultText(result, files, terminal)}`);
+  else if (waiting) terminal.out(`\nWaits for a decision on ${waiting.proposal}\n  look    nl2code show ${session} --code\n  decide  nl2code decide ${session} approve | edit --file FILE | reject --reason TEXT`);
+  else terminal.out('\nopen');
+}
+
+/** The session's folder. Throws `not-found`. */
+export function folderOf(store: SessionStore, session: string): SessionFolder {
+  if (!store.has(session)) throw new Nl2codeError('not-found', `There is no session ${JSON.stringify(clean(session))} in ${store.root}.`);
+  return store.at(session);
+}
+
+async function waitingCode(session: string, context: CliContext, options: ShowOptions): Promise<{ proposal: string; code: string } | null> {
+  const host = await attachClient(configOf(options, context));
+  if (!host) return null;
+  try {
+    const proposal = (await host.client.snapshot(session))?.proposal;
+    return proposal ? { proposal: proposal.id, code: host.client.text(session, proposal.code) } : null;
+  } finally {
+    await host.close();
+  }
+}
+
+function printSteps(folder: SessionFolder, { terminal }: CliContext): void {
+  for (const { record } of folder.chain.walk(folder.chain.head())) {
+    if (record.kind === 'open') terminal.out(`Request  ${clean((record.args as unknown as { request: { prompt: string } }).request.prompt)}`);
+    if (record.kind === 'open' || record.kind === 'close') continue;
+    const detail = readStepDetail(folder, record.seq);
+    const name = detail?.target === 'script' ? 'verify' : (detail?.target ?? record.kind);
+    const mark = detail?.ok === true ? ' ✓' : detail?.ok === false ? ' ✗' : '';
+    const cost = record.spent.calls > 0 ? `  ${dollars(record.spent.costUsd)}` : '';
+    const [first = '', ...rest] = detail?.lines.map((line) => clean(line).split('\n')[0]!) ?? [];
+    terminal.out([`${String(record.seq).padStart(3)} ${name.padEnd(8)} ${first}${mark}  ${seconds(record.ms)}${cost}`, ...rest.map((line) => `             ${line}`)].join('\n'));
+  }
+}

@@ -1,0 +1,98 @@
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { runProgram } from '../../src/cli/program.js';
+import { createTerminal } from '../../src/cli/terminal.js';
+
+let cwd: string;
+beforeEach(() => {
+  cwd = mkdtempSync(join(tmpdir(), 'nl2code-cli-'));
+  writeFileSync(join(cwd, 'data.csv'), 'a\n1\n');
+});
+afterEach(() => rmSync(cwd, { recursive: true, force: true }));
+
+async function nl2code(argv: string[], { stdin = '', env = {} }: { stdin?: string; env?: Record<string, string> } = {}) {
+  const written = { out: '', err: '' };
+  const full = { HOME: cwd, NL2CODE_DATA_DIR: join(cwd, 'data'), ...env };
+  const terminal = createTerminal({ stdin: {}, stdout: { write: (text) => (written.out += text) }, stderr: { write: (text) => (written.err += text) }, env: full });
+  const code = await runProgram(argv, { terminal, env: full, cwd, stdin: Readable.from(stdin ? [stdin] : []), exitCode: 0 });
+  return { code, ...written };
+}
+
+describe('a refusal is one sentence on stderr, exit code 64, and leaves nothing', () => {
+  test.each<[string, string[], string]>([
+    ['an empty prompt', ['run', ''], 'nl2code: The prompt is empty: say in a sentence what is to be done.\n'],
+    ['an empty prompt from stdin', ['run', '-'], 'nl2code: The prompt is empty: say in a sentence what is to be done.\n'],
+    ['a missing input', ['run', 'x', '--input', 'no.csv'], 'nl2code: The input "no.csv" does not exist: correct the path.\n'],
+    ['a budget that is no number', ['run', 'x', '--max-steps', 'many'], 'nl2code: budget.maxSteps is NaN, which is not a whole number from 1 to 10,000: choose a value in these bounds.\n'],
+    ['an approval that does not exist yet', ['run', 'x', '--approval', 'plan'], 'nl2code: The approval policy "plan" is not available yet: choose one of never, final.\n'],
+    ['a label without a value', ['run', 'x', '--label', 'team'], "nl2code: option '--label <key=value>' argument 'team' is invalid. give it as key=value.\n"],
+    ['--detach with --out', ['run', 'x', '--detach', '--out', 'o'], 'nl2code: --out and --detach contradict each other, nothing is there to write yet: leave one out, and use nl2code show --out later.\n'],
+    ['--detach without an up', ['run', 'x', '--detach'], 'nl2code: --detach needs somebody who goes on with the session, and nobody serves this data directory: start nl2code up first, or leave --detach out.\n'],
+    ['a place to write that is a file', ['run', 'x', '--out', 'data.csv/o'], 'nl2code: '],
+    ['a decision that does not exist', ['decide', 's', 'maybe'], 'nl2code: The decision "maybe" is not known: choose approve, edit or reject.\n'],
+    ['an unknown session', ['show', 'nope'], 'nl2code: There is no session "nope" in '],
+    ['an unknown session to follow', ['logs', '-f', 'nope'], 'nl2code: There is no session "nope" in '],
+    ['an unknown option', ['run', 'x', '--inptu', 'y'], "nl2code: unknown option '--inptu' (Did you mean --input?)\n"],
+    ['an unknown command', ['rnu'], "nl2code: unknown command 'rnu' (Did you mean run?)\n"],
+    ['a missing argument', ['run'], "nl2code: missing required argument 'prompt'\n"],
+    ['wrong configuration', ['list', '--task-queue', ' '], 'nl2code: --task-queue is " " (text), which is not text of at least one character;'],
+  ])('%s', async (_what, argv, sentence) => {
+    const { code, out, err } = await nl2code(argv);
+    expect(err).toContain(sentence);
+    expect(err.trimEnd().split('\n')).toHaveLength(1);
+    expect({ code, out }).toEqual({ code: 64, out: '' });
+    expect(readdirSync(cwd)).toEqual(['data.csv']);
+  });
+
+  test('a prompt of one megabyte from stdin', async () => {
+    const { code, err } = await nl2code(['run', '-'], { stdin: 'x'.repeat(1_000_000) });
+    expect(code).toBe(64);
+    expect(err).toContain('characters, more than the limit of 100,000');
+  });
+});
+
+describe('with --json stdout is one document', () => {
+  test('for a refused request', async () => {
+    const { code, out } = await nl2code(['run', '', '--json']);
+    expect(code).toBe(64);
+    expect(JSON.parse(out)).toEqual({ error: { code: 'bad-request', message: 'The prompt is empty: say in a sentence what is to be done.', retryable: false } });
+  });
+  test('for a wrong command line', async () => {
+    const { code, out } = await nl2code(['run', 'x', '--json', '--nope']);
+    expect(code).toBe(64);
+    expect(JSON.parse(out)).toEqual({ error: { code: 'usage', message: "unknown option '--nope'" } });
+  });
+  test('for no sessions', async () => expect(await nl2code(['list', '--json'])).toEqual({ code: 0, out: '[]\n', err: '' }));
+});
+
+test('what a person mistyped can not move the cursor', async () => {
+  const { err } = await nl2code(['show', '\u001b[2Jnope']);
+  expect(err).not.toContain('\u001b');
+});
+
+test('help and version are answers', async () => {
+  expect((await nl2code(['--version'])).out).toMatch(/^\d+\.\d+\.\d+\n$/);
+  const help = await nl2code(['run', '--help']);
+  expect(help.code).toBe(0);
+  expect(help.out).toContain('--idempotency-key <key>');
+});
+
+test('no sessions is no error', async () => {
+  const { code, err } = await nl2code(['list']);
+  expect(code).toBe(0);
+  expect(err).toContain('start one with nl2code run');
+  expect(existsSync(join(cwd, 'data'))).toBe(false);
+});
+
+test('doctor says what is missing and how to mend it', async () => {
+  const { code, out } = await nl2code(['doctor', '--runtime-dir', join(cwd, 'nothing')], { env: { PATH: '' } });
+  expect(code).toBe(1);
+  expect(out).toMatch(/^✓ node +\d+/m);
+  expect(out).toMatch(/^✗ python +there is no environment at .*nothing\/python: run nl2code setup$/m);
+  expect(out).toMatch(/^✗ temporal +No Temporal dev server was found/m);
+  expect(out).toMatch(/^✓ model +scripted/m);
+  expect(out).toContain('The sandbox promises (process, isolation bubblewrap)');
+});
