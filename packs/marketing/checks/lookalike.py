@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +12,6 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 from pandas.api import types
-
-sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from declared import CheckContext, CheckResult, Table, Unfit, check_files, read_declared, shown
 

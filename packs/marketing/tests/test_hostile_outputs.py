@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 import declared
@@ -45,16 +47,45 @@ def _long(path: Path) -> None:
     pd.DataFrame({"user_id": range(declared.MAX_ROWS + 1)}).to_parquet(path)
 
 
+def _bomb(path: Path) -> None:
+    column = pa.array([b"\0" * (1 << 20)] * 300, type=pa.binary())
+    pq.write_table(pa.table({"group": column}), path, use_dictionary=False, compression="zstd")
+    assert path.stat().st_size < 1 << 20
+
+
 def _wide(path: Path) -> None:
     pd.DataFrame({f"c{i}": [1] for i in range(declared.MAX_COLUMNS + 1)}).to_parquet(path)
 
 
-@pytest.mark.parametrize("make", [_folder, _pipe, _link, _garbage, _empty, _sparse, _long, _wide])
-def test_a_hostile_file_fails_the_schema_check(made: Made, outputs: Path, make: Callable[[Path], None]) -> None:
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (_folder, "Is a directory"),
+        (_pipe, "is not a regular file"),
+        (_link, "cannot be opened as a regular file"),
+        (_garbage, "is not a readable Parquet file"),
+        (_empty, "is not a readable Parquet file"),
+        (_sparse, "at most 67108864 are read"),
+        (_long, "at most 1000000 and 100 are read"),
+        (_wide, "at most 1000000 and 100 are read"),
+        (_bomb, "unpacks to"),
+    ],
+)
+def test_a_hostile_file_fails_the_schema_check(
+    made: Made, outputs: Path, make: Callable[[Path], None], words: str
+) -> None:
     make(outputs / OUTPUT)
     results = check(made(42), outputs)
     assert [result["ok"] for result in results] == [False] + [None] * 5
-    assert OUTPUT in results[0]["detail"] and len(results[0]["detail"]) < 300
+    detail = results[0]["detail"]
+    assert OUTPUT in detail and words in detail and len(detail) < 300
+
+
+def test_a_link_to_a_right_answer_is_not_followed(made: Made, outputs: Path, tmp_path: Path) -> None:
+    data = made(42)
+    answer(data.users(), data.seeds()).to_parquet(tmp_path / "right.parquet")
+    (outputs / OUTPUT).symlink_to(tmp_path / "right.parquet")
+    assert check(data, outputs)[0]["ok"] is False
 
 
 def test_a_missing_output_fails_the_schema_check(made: Made, outputs: Path) -> None:
