@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from .spec import Limits
 
 PARENT = "nl2code"
+#: On version 1 the group of all sandboxes would weigh as much as one ordinary process.
+PARENT_SHARES = "8192"
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,8 @@ def _create_v1(name: str, limits: Limits, mounts: dict[str, str]) -> Cgroup | No
             if controller == "memory":
                 # A group that is still there from before may not be raised above its old limit with swap.
                 _try_write(f"{path}/memory.memsw.limit_in_bytes", "-1")
+            if controller == "cpu":
+                _try_write(f"{mounts[controller]}/{PARENT}/cpu.shares", PARENT_SHARES)
             for file, value in values:
                 _write(f"{path}/{file}", value)
         except OSError:
