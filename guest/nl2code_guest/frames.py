@@ -18,6 +18,14 @@ MAX_BODY_BYTES = 64 << 20
 _LENGTHS = struct.Struct(">II")
 
 
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+_DECODER = json.JSONDecoder(parse_constant=_no_constant)
+
+
 class FrameError(ValueError):
     """The peer broke the rules of the wire; the message is one sentence."""
 
@@ -32,7 +40,7 @@ class Frame:
 
 def encode_header(header: Mapping[str, Any]) -> bytes:
     """JSON as it goes on a wire; what UTF-8 can't carry becomes `?`."""
-    return json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+    return _ENCODER.encode(header).encode("utf-8", "replace")
 
 
 def encode_frame(header: Mapping[str, Any], body: Iterable[bytes] = ()) -> bytes:
@@ -43,10 +51,6 @@ def encode_frame(header: Mapping[str, Any], body: Iterable[bytes] = ()) -> bytes
 def pack_frame(header: bytes, body: bytes) -> bytes:
     """A frame around an encoded header."""
     return _LENGTHS.pack(len(header), len(body)) + header + body
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
 
 
 class FrameReader:
@@ -81,7 +85,7 @@ class FrameReader:
 
 def _decode(data: bytes) -> dict[str, Any]:
     try:
-        header = json.loads(data.decode("utf-8"), parse_constant=_no_constant)
+        header = _DECODER.decode(data.decode("utf-8"))
     except (ValueError, RecursionError) as error:
         raise FrameError("A header is not JSON.") from error
     if not isinstance(header, dict) or not isinstance(header.get("type"), str):

@@ -44,7 +44,6 @@ def main(args: list[str]) -> NoReturn:
         control = socket.socket(fileno=options.control_fd)
         control.set_inheritable(False)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        os.umask(0o077)
         ledger = Ledger(os.path.join(options.checkpoint, "ledger"), options.session, options.durability == "host")
         become_reaper()
         set_dumpable(False)
@@ -188,7 +187,7 @@ class Init:
         elif self._cell and k == self._cell.k + 1:
             self._refuse(stream, k, "busy", f"Cell {self._cell.k} is still running.")
         elif self._cell is None and self._ledger.answers(k, wanted.sha):
-            stream.send_bytes(self._ledger.stored(wanted.sha))
+            stream.send_bytes(self._ledger.stored())
         elif self._cell is None and k == head + 1:
             self._cell = CellRun(wanted)
             self._watched = True

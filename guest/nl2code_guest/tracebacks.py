@@ -49,9 +49,7 @@ def _chain(trace: traceback.TracebackException, workspace: str) -> Iterator[str]
 
 
 def _one(trace: traceback.TracebackException, workspace: str) -> Iterator[str]:
-    if issubclass(trace.exc_type or object, SyntaxError) and not any(
-        _is_users(f.filename, workspace) for f in trace.stack
-    ):
+    if hasattr(trace, "msg") and not any(_is_users(frame.filename, workspace) for frame in trace.stack):
         # The parser's own frames; the error says where.
         yield from trace.format_exception_only()
         return

@@ -13,6 +13,7 @@ import signal
 import socket
 import sys
 import warnings
+from typing import NoReturn
 
 from nl2code_guest.system_calls import close_all_but, die_with_parent, set_dumpable
 
@@ -122,18 +123,31 @@ class _Zygote:
     def _fork(self, number: int, fds: list[int]) -> None:
         """Forks twice, so that the kernel becomes a child of the init, which alone must see its end."""
         gc.freeze()
+        reader, writer = os.pipe()
         try:
             between = _fork_quietly()
-            if between:
-                os.waitpid(between, 0)
-                return
         except OSError as error:
+            os.close(reader)
+            os.close(writer)
             self._answer(number, failed=error.strerror)
             return
+        if between == 0:
+            self._fork_kernel(fds, writer)
+        os.close(writer)
+        os.waitpid(between, 0)
+        # Only now is the kernel a child of the init.
+        said = os.read(reader, 64)
+        os.close(reader)
+        if said:
+            self._answer(number, pid=int(said))
+        else:
+            self._answer(number, failed="the second fork failed")
+
+    def _fork_kernel(self, fds: list[int], writer: int) -> NoReturn:
         try:
             kernel = _fork_quietly()
             if kernel:
-                self._answer(number, pid=kernel)
+                os.write(writer, b"%d" % kernel)
                 os._exit(0)
             close_all_but((0, 1, 2, *fds))
             gc.enable()
@@ -141,8 +155,6 @@ class _Zygote:
             from nl2code_guest.kernel import start
 
             start(fds, self._workspace, self._init_pid)
-        except OSError as error:
-            self._answer(number, failed=error.strerror)
         except BaseException:
             sys.excepthook(*sys.exc_info())
         finally:
