@@ -1,0 +1,45 @@
+// The product's worker process with fail points: NL2CODE_TEST_FAIL is `{ "kind": "execute", "seq": 5, "marker": "<file>" }`; the worker
+// kills itself after that step's body has returned (its memo is written) and before its completion is reported, once.
+import { writeFileSync } from 'node:fs';
+import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
+import { Nl2codePlugin } from '../../dist/plugin.js';
+import { workflowSource } from '../../dist/worker.js';
+import { createWorld } from '../../dist/world.js';
+
+const { config, address, modelUrl } = JSON.parse(process.env.NL2CODE_WORKER_CONFIG);
+const fail = process.env.NL2CODE_TEST_FAIL ? JSON.parse(process.env.NL2CODE_TEST_FAIL) : null;
+Runtime.install({ logger: new DefaultLogger('WARN'), shutdownSignals: [], telemetryOptions: { logging: { filter: { core: 'ERROR', other: 'ERROR' }, forward: {} } } });
+
+const dying = {
+  async execute(input, next) {
+    const result = await next(input);
+    if (fail && `nl2code-${fail.kind}` === this.type && input.args[0].seq === fail.seq) {
+      try {
+        writeFileSync(fail.marker, String(process.pid), { flag: 'wx' });
+        process.kill(process.pid, 'SIGKILL');
+      } catch {
+        // Another worker has died of it.
+      }
+    }
+    return result;
+  },
+};
+
+const world = createWorld(config, modelUrl);
+const connection = await NativeConnection.connect({ address });
+const worker = await Worker.create({
+  connection,
+  namespace: config.namespace,
+  taskQueue: config.taskQueue,
+  ...workflowSource(),
+  plugins: [new Nl2codePlugin({ world })],
+  interceptors: { activity: [(context) => ({ inbound: Object.assign(Object.create(dying), { type: context.info.activityType }) })] },
+});
+process.on('disconnect', () => worker.shutdown());
+process.on('SIGTERM', () => worker.shutdown());
+const running = worker.run();
+process.stdout.write('ready\n');
+await running;
+await world.close();
+await connection.close();
+process.exit(0);
