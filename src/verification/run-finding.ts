@@ -11,7 +11,7 @@ const HINTS: [RegExp, string][] = [
   [/ModuleNotFoundError|No module named/, 'Only the installed packages and the company libraries can be imported; nothing can be installed.'],
   [/No space left on device|Disk quota exceeded|File too large|Errno 2[78]\b/, 'Write less: the workspace has a size limit.'],
   [/MemoryError|Unable to allocate|ArrowMemoryError|malloc of size/, 'Use less memory: read only the columns that are needed, and work in chunks.'],
-  [/Read-only file system/, 'Inputs are read-only: write results under other names in the current directory.'],
+  [/Read-only file system|PermissionError/, 'Inputs are read-only: write results under other names in the current directory.'],
   [/FileNotFoundError|No such file or directory/, 'In this folder stand only the input files under their names: read those by default, and create folders before writing into them.'],
 ];
 

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { Kernels } from '../kernel/kernels.js';
+import type { Epoch, WireReply } from '../kernel/protocol.js';
 import type { SandboxSpec } from '../sandbox/backend.js';
 import { Nl2codeError } from '../session/error-table.js';
 import type { BoundedText } from '../session/observation.js';
@@ -9,6 +10,11 @@ const STREAM_CHARS = 10_000;
 /** What the driver may take besides the script: start, polite stop, ending what was left. */
 const MARGIN_MS = 15_000;
 const MAX_REPORT_CHARS = 1_000_000;
+const PREPARE_MS = 60_000;
+/** Nothing of the script has run yet: a kernel that dies here is replaced. */
+const PREPARE_TRIES = 3;
+/** Nobody else speaks to this sandbox: its id is random. */
+const EPOCH: Epoch = [1, 1];
 const IMPORTS = 'import json\nfrom nl2code_checks.report import emit\nfrom nl2code_checks.run import run_script';
 
 /** How a run ended, as its own sandbox tells it. A claim: what decides is what the host and the third sandbox read from files. */
@@ -49,15 +55,23 @@ export interface ScriptArgs {
  * when a script starts, whatever the sandbox took to start.
  */
 export class ScriptSandbox {
+  private k = 0;
+
   constructor(
     private readonly kernels: Kernels,
     readonly spec: SandboxSpec,
     private readonly signal: AbortSignal,
   ) {}
 
+  /** Starts sandbox and driver. Throws `sandbox-lost`. */
   async prepare(): Promise<void> {
-    const { reply } = await this.cell(0, IMPORTS, 60_000);
-    if (reply.ended !== 'ok') throw new Nl2codeError('sandbox-lost', `The driver of the script did not start: ${(reply.error?.message ?? reply.ended).slice(0, 300)}`);
+    let said = '';
+    for (let n = 0; n < PREPARE_TRIES; n++) {
+      const reply = await this.cell(IMPORTS, PREPARE_MS);
+      if (reply.ended === 'ok') return;
+      said = reply.error?.message ?? reply.ended;
+    }
+    throw new Nl2codeError('sandbox-lost', `The driver of the script did not start: ${said.slice(0, 300)}`);
   }
 
   /** Runs the script, not before Unix time `notBefore` in milliseconds. */
@@ -65,16 +79,10 @@ export class ScriptSandbox {
     const mark = newMark();
     const call = `run_script(**${pythonValue({ source: script, name, hash_seed: hashSeed, timeout_s: timeoutMs / 1000, not_before: notBefore / 1000 })})`;
     const wait = Math.max(0, notBefore - Date.now());
-    try {
-      const { reply } = await this.cell(1, `${IMPORTS}\nemit(${JSON.stringify(mark)}, ${call})`, timeoutMs + wait + MARGIN_MS);
-      const report = readReport(reply, mark, reportSchema);
-      if (reply.ended === 'ok' && report) return { kind: 'ended', ...report, timedOut: report.timed_out };
-      if (reply.ended === 'interrupted') throw new DOMException('The run was interrupted.', 'AbortError');
-      return lost(reply.ended === 'kernel-died' || reply.ended === 'timeout' ? (reply.error?.message ?? 'it ended while the script ran') : 'the run left no report');
-    } catch (error) {
-      if (error instanceof Nl2codeError && error.code === 'sandbox-lost') return lost('it ended while the script ran');
-      throw error;
-    }
+    const reply = await this.cell(`${IMPORTS}\nemit(${JSON.stringify(mark)}, ${call})`, timeoutMs + wait + MARGIN_MS);
+    const report = readReport(reply, mark, reportSchema);
+    if (reply.ended === 'ok' && report) return { kind: 'ended', ...report, timedOut: report.timed_out };
+    return lost(reply.ended === 'ok' ? 'the run left no report' : (reply.error?.message || `the driver ended: ${reply.ended}`));
   }
 
   /** Ends the sandbox: after this no process of it writes any more. */
@@ -82,8 +90,12 @@ export class ScriptSandbox {
     return this.kernels.end(this.spec);
   }
 
-  private cell(k: number, code: string, timeoutMs: number) {
-    return this.kernels.runCell(this.spec, { session: this.spec.id, k, code, epoch: [1, 1], timeoutMs, maxOutputChars: MAX_REPORT_CHARS }, { signal: this.signal });
+  private async cell(code: string, timeoutMs: number): Promise<WireReply> {
+    const cell = { session: this.spec.id, k: this.k++, code, epoch: EPOCH, timeoutMs, maxOutputChars: MAX_REPORT_CHARS };
+    const { reply } = await this.kernels.runCell(this.spec, cell, { signal: this.signal });
+    // Only our own interrupt counts: a script can send one to its driver, too.
+    this.signal.throwIfAborted();
+    return reply;
   }
 }
 

@@ -1,0 +1,113 @@
+import { createHash } from 'node:crypto';
+import { existsSync, fstatSync, mkdirSync, mkdtempSync, readSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { packageRoot } from '../../src/config/package-root.js';
+import { createKernels, type Kernels } from '../../src/kernel/kernels.js';
+import { createProcessBackend, type ProcessBackend } from '../../src/sandbox/process.js';
+import type { SandboxRef, SandboxSpec } from '../../src/sandbox/backend.js';
+import type { CheckResult, VerificationObservation } from '../../src/session/observation.js';
+import { createVerifier, type VerifyJob } from '../../src/verification/verify.js';
+
+export interface Asked extends Partial<Omit<VerifyJob, 'inputs' | 'truth' | 'outputs' | 'pack'>> {
+  outputs?: string[];
+  /** Text by name. */
+  inputs?: Record<string, string>;
+  truth?: Record<string, string>;
+  /** Source of the pack's check by its id. */
+  checks?: Record<string, string>;
+  truthNeeded?: 'optional' | 'required' | 'none';
+  signal?: AbortSignal;
+  onProgress?(check: CheckResult): void;
+}
+
+/** A verifier over real sandboxes in a folder of its own. */
+export class VerificationRoom {
+  readonly folder = mkdtempSync(join(tmpdir(), 'nl2code-verify-'));
+  /** What was kept, by path order: text of the blobs. */
+  readonly kept = new Map<string, Buffer>();
+  /** Every sandbox that was started. */
+  readonly started: SandboxRef[] = [];
+  readonly specs: SandboxSpec[] = [];
+  readonly backend: ProcessBackend;
+  readonly kernels: Kernels;
+  private n = 0;
+
+  constructor() {
+    const backend = createProcessBackend({ runtimeDir: join(packageRoot(), '.runtime'), guestDir: join(packageRoot(), 'guest') });
+    const create = backend.create.bind(backend);
+    backend.create = async (spec) => {
+      this.specs.push(spec);
+      const ref = await create(spec);
+      this.started.push(ref);
+      return ref;
+    };
+    this.backend = backend;
+    this.kernels = createKernels({ backend });
+  }
+
+  async verify(script: string | null, asked: Asked = {}): Promise<VerificationObservation> {
+    const room = join(this.folder, String(this.n++));
+    const { outputs = [], inputs = { 'in.csv': 'id,x\n1,0.5\n2,0.25\n' }, truth = {}, checks, truthNeeded = 'optional', signal = new AbortController().signal, onProgress, ...more } = asked;
+    const pack = join(room, 'pack');
+    for (const [id, source] of Object.entries(checks ?? {})) place(join(pack, 'checks'), `${id}.py`, source);
+    const folder = join(room, 'verify');
+    try {
+      return await createVerifier({ kernels: this.kernels }).verify(
+        {
+          session: 'a-session',
+          folder,
+          script,
+          outputs: outputs.map((path) => ({ path })),
+          inputs: Object.entries(inputs).map(([name, text]) => ({ name, path: place(join(room, 'inputs'), name, text) })),
+          truth: Object.entries(truth).map(([name, text]) => ({ name, path: place(join(room, 'truth'), name, text) })),
+          mounts: [],
+          pythonPath: [],
+          pack: checks ? { folder: pack, checks: Object.keys(checks).map((id) => ({ id, module: `checks/${id}.py`, truth: truthNeeded })) } : null,
+          limits: { memoryBytes: 1 << 30, diskBytes: 32 << 20, processes: 128, cpus: 2 },
+          scriptTimeoutMs: 30_000,
+          isolation: 'bubblewrap',
+          hashSeed: 7,
+          keep: (fd, maxBytes) => this.keep(fd, maxBytes),
+          ...more,
+        },
+        { signal, onProgress },
+      );
+    } finally {
+      if (existsSync(folder)) throw new Error(`${folder} was not removed`);
+    }
+  }
+
+  private keep(fd: number, maxBytes: number): { hash: string; bytes: number } {
+    const { size } = fstatSync(fd);
+    if (size > maxBytes) throw new Error('too large');
+    const bytes = Buffer.alloc(size);
+    readSync(fd, bytes, 0, size, 0);
+    const hash = createHash('sha256').update(bytes).digest('hex');
+    this.kept.set(hash, bytes);
+    return { hash, bytes: size };
+  }
+
+  async close(): Promise<void> {
+    await this.kernels.close();
+    await this.backend.close();
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
+
+/** `body` as the body of a whole script's `main`. */
+export function scriptOf(body: string, head = ''): string {
+  return `import sys\n${head}\n\ndef main():\n${body.replace(/^(?=.)/gm, '    ')}\n    return 0\n\n\nif __name__ == '__main__':\n    sys.exit(main())\n`;
+}
+
+/** The first line of `body` in `scriptOf(body)`, without a head. */
+export const BODY_LINE = 5;
+
+export const states = (seen: VerificationObservation) => Object.fromEntries(seen.checks.map(({ check, state }) => [check, state]));
+export const codes = (seen: VerificationObservation) => seen.findings.map(({ code }) => code);
+
+function place(folder: string, name: string, text: string): string {
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, name), text);
+  return join(folder, name);
+}
