@@ -1,7 +1,10 @@
 import { writeFileSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Artifact, ArtifactsObservation } from '../session/observation.js';
-import type { StepCall, StepReply } from '../session/step.js';
+import type { Hash } from '../session/json.js';
+import type { StepCall, StepIO, StepReply } from '../session/step.js';
+import type { Link } from '../store/chain.js';
+import type { SessionFolder } from '../store/session-store.js';
 import { collectArtifacts } from './collect-artifacts.js';
 import { observationOf, requestOf } from './past.js';
 import { step } from './step.js';
@@ -17,16 +20,11 @@ export function createClose(world: StepWorld) {
       const seen = since.map((link) => observationOf(folder, link));
       const verification = seen.findLast((observation) => observation?.kind === 'verification');
       const outputs = verification?.kind === 'verification' ? verification.outputs : [];
-      const taken = new Set(outputs.map((artifact) => artifact.path));
-      const displayed = seen.flatMap((observation): Artifact[] =>
-        observation?.kind !== 'cell'
-          ? []
-          : [...observation.displays, ...(observation.result ? [observation.result] : [])].flatMap((display, i) =>
-              Object.entries(display.images).map(([mime, { hash, bytes }]) => ({ path: `cell-${observation.k}-${i + 1}.${mime === 'image/png' ? 'png' : 'jpg'}`, bytes, sha256: hash, role: 'plot' as const })),
-            ),
-      );
+      const script = finalScript(folder, since, call.args.verdict.script);
+      const taken = new Set([...outputs, ...script].map((artifact) => artifact.path));
       const left = collectArtifacts(folder).filter((artifact) => !taken.has(artifact.path));
-      const observation: ArtifactsObservation = { kind: 'artifacts', artifacts: [...outputs, ...left, ...displayed] };
+      const observation: ArtifactsObservation = { kind: 'artifacts', artifacts: [...script, ...outputs, ...left, ...seen.flatMap(shownImages)] };
+      world.kernels.release(folder.sandbox);
       return { value: null, refs: { observation: folder.blobs.keep(JSON.stringify(observation)) } };
     });
     const temporary = join(folder.path, '.trace.jsonl');
@@ -34,4 +32,20 @@ export function createClose(world: StepWorld) {
     renameSync(temporary, folder.trace);
     return reply;
   };
+}
+
+/** The script that was decided on, under the name it was submitted by: an edit stands here, not what the workspace still holds. */
+function finalScript(folder: SessionFolder, since: readonly Link[], script: Hash | undefined): Artifact[] {
+  if (!script) return [];
+  const submitted = since.map(({ record }) => (record.kind === 'execute' ? (record.args as unknown as StepIO['execute']['args']).code : null)).findLast((code) => code && 'path' in code);
+  const path = submitted && 'path' in submitted ? submitted.path.replace(/^(?:\.\/|\/workspace\/)+/, '') : 'script.py';
+  return [{ path, bytes: folder.blobs.readBytes(script).length, sha256: script, role: 'script' }];
+}
+
+/** Images that a cell displayed, by the cell's number. */
+function shownImages(observation: ReturnType<typeof observationOf>): Artifact[] {
+  if (observation?.kind !== 'cell') return [];
+  return [...observation.displays, ...(observation.result ? [observation.result] : [])].flatMap((display, i) =>
+    Object.entries(display.images).map(([mime, { hash, bytes }]): Artifact => ({ path: `cell-${observation.k}-${i + 1}.${mime === 'image/png' ? 'png' : 'jpg'}`, bytes, sha256: hash, role: 'plot' })),
+  );
 }

@@ -22,7 +22,7 @@ export function collectArtifacts(folder: SessionFolder): Artifact[] {
       try {
         const { hash, bytes: stored } = folder.blobs.putFrom(fd, Math.min(room, MAX_FILE_BYTES));
         room -= stored;
-        kept.push({ path, bytes: stored, sha256: hash, role: role(path) });
+        kept.push({ path, bytes: stored, sha256: hash, role: /\.(png|jpe?g|svg)$/i.test(path) ? 'plot' : 'file' });
       } finally {
         close();
       }
@@ -31,9 +31,4 @@ export function collectArtifacts(folder: SessionFolder): Artifact[] {
     }
   }
   return kept;
-}
-
-function role(path: string): Artifact['role'] {
-  if (/\.(png|jpe?g|svg)$/i.test(path)) return 'plot';
-  return path.endsWith('.py') ? 'script' : 'file';
 }
