@@ -22,8 +22,8 @@ class Cgroup:
     """The groups of one sandbox: one on version 2, one per controller on version 1."""
 
     paths: tuple[str, ...]
-    #: File whose line `oom_kill N` counts processes that the memory limit ended.
-    events: str
+    #: Open file whose line `oom_kill N` counts processes that the memory limit ended; by path only root could read it.
+    events: int
 
     def join(self) -> None:
         """Moves the calling process in; its children follow."""
@@ -32,13 +32,10 @@ class Cgroup:
 
     def oom_kills(self) -> int:
         """How many processes the memory limit has ended so far."""
-        try:
-            with open(self.events) as file:
-                for line in file:
-                    if line.startswith("oom_kill "):
-                        return int(line.split()[1])
-        except OSError:
-            pass
+        with contextlib.suppress(OSError):
+            for line in os.pread(self.events, 4096, 0).decode().splitlines():
+                if line.startswith("oom_kill "):
+                    return int(line.split()[1])
         return 0
 
     def remove(self) -> None:
@@ -107,7 +104,7 @@ def _create_v1(name: str, limits: Limits, mounts: dict[str, str]) -> Cgroup | No
         paths.append(path)
     memory = paths[0]
     _try_write(f"{memory}/memory.memsw.limit_in_bytes", str(limits.memory_bytes))
-    return Cgroup(tuple(dict.fromkeys(paths)), f"{memory}/memory.oom_control")
+    return Cgroup(tuple(dict.fromkeys(paths)), os.open(f"{memory}/memory.oom_control", os.O_RDONLY))
 
 
 def _create_v2(name: str, limits: Limits, root: str) -> Cgroup | None:
@@ -137,7 +134,7 @@ def _create_v2(name: str, limits: Limits, root: str) -> Cgroup | None:
         except OSError:
             _discard([path])
             continue
-        return Cgroup((path,), f"{path}/memory.events")
+        return Cgroup((path,), os.open(f"{path}/memory.events", os.O_RDONLY))
     return None
 
 

@@ -17,6 +17,8 @@ export interface ProcessBackendOptions {
   runtimeDir: string;
   /** Holds `nl2code_guest`, `nl2code_supervisor` and `seccomp`. */
   guestDir: string;
+  /** Path of bubblewrap; looked for when left out, null for none. */
+  bwrap?: string | null;
   /** What `probe` and the table of promises are about; each spec says for itself what it wants. */
   isolation?: Isolation;
   /** How many sandboxes are kept ready; needs `poolDir`. */

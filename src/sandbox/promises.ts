@@ -17,7 +17,7 @@ export const PROMISES: Record<Isolation, SandboxPromises> = {
     memory: 'limited per process, and for all by a watcher every 100 ms (Linux)',
     processes: 'not limited',
     disk: 'size of one file limited, of the workspace by a watcher every 500 ms',
-    survivesWorker: 'yes, until its lease is over; it ends with its supervisor',
+    survivesWorker: 'yes, until its lease is over; daemons of a cell can outlive a supervisor that is killed',
   },
 };
 

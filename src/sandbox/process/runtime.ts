@@ -21,7 +21,7 @@ export interface SandboxRuntime {
 const FILTERS: Partial<Record<string, string>> = { x64: 'x86_64.bpf', arm64: 'aarch64.bpf' };
 
 /** Finds the runtime. Throws `sandbox-unavailable` when set-up has not made the Python environment. */
-export function resolveRuntime(options: { runtimeDir: string; guestDir: string }): SandboxRuntime {
+export function resolveRuntime(options: { runtimeDir: string; guestDir: string; bwrap?: string | null }): SandboxRuntime {
   const venv = join(resolve(options.runtimeDir), 'python');
   const python = join(venv, 'bin', 'python3');
   if (!existsSync(python)) {
@@ -30,7 +30,7 @@ export function resolveRuntime(options: { runtimeDir: string; guestDir: string }
   const guestDir = realpathSync(options.guestDir);
   const filter = FILTERS[process.arch];
   const seccomp = filter ? join(guestDir, 'seccomp', filter) : null;
-  return { venv: realpathSync(venv), python, prefixes: basePrefixes(venv, python), guestDir, bwrap: findBubblewrap(), seccomp };
+  return { venv: realpathSync(venv), python, prefixes: basePrefixes(venv, python), guestDir, bwrap: options.bwrap === undefined ? findBubblewrap() : options.bwrap, seccomp };
 }
 
 /** Every Python installation on the way from the environment's interpreter to the real file, as symbolic links lead there. */
