@@ -114,6 +114,10 @@ def test_an_audience_needs_a_parquet_path_that_can_be_written(tmp_path: Path) ->
         audience_io.write_audience(_audience(), tmp_path / "a.csv")
     with pytest.raises(audience_io.AudienceError, match="cannot be written"):
         audience_io.write_audience(_audience(), tmp_path / "no" / "a.parquet")
+    (tmp_path / "folder.parquet").mkdir()
+    with pytest.raises(audience_io.AudienceError, match="cannot be written"):
+        audience_io.write_audience(_audience(), tmp_path / "folder.parquet")
+    assert [path.name for path in tmp_path.iterdir()] == ["folder.parquet"]
 
 
 def test_validate_schema_accepts_what_is_declared_and_names_what_is_not() -> None:
