@@ -31,7 +31,7 @@ def test_every_right_method_passes_every_check(made: Made, outputs: Path, name: 
     assert failed(check(data, outputs)) == []
 
 
-@pytest.mark.parametrize("seed", [42, 43, 7])
+@pytest.mark.parametrize("seed", [42, 7])
 @pytest.mark.parametrize("wrong", WRONG, ids=lambda wrong: str(wrong.name))
 def test_a_wrong_solution_is_rejected_by_its_check(made: Made, outputs: Path, wrong: Wrong, seed: int) -> None:
     data = made(seed)
