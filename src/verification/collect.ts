@@ -1,11 +1,9 @@
 import { constants, type Dirent } from 'node:fs';
 import { mkdir, open, readdir, readlink, type FileHandle } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { Writable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
 
-const MAX_FILES = 500;
-const MAX_FOLDERS = 500;
+const MAX_ENTRIES = 500;
+const CHUNK = 1 << 20;
 const MAX_DEPTH = 16;
 const NOT_OUTPUT = new Set(['__pycache__', '.cache', '.config', '.mpl']);
 
@@ -30,41 +28,50 @@ export interface CollectOptions {
  * Copies what a script wrote out of its workspace. Host side; follows no link and opens nothing but regular files, checked on the
  * opened descriptor. What the copies hold is as hostile as before: nothing here decodes it.
  */
-export async function collect(workspace: string, to: string, { inputs, script, maxBytes }: CollectOptions): Promise<Written> {
+export async function collect(workspace: string, to: string, options: CollectOptions): Promise<Written> {
   const written: Written = { files: [], others: new Map(), problem: null };
   const root = await open(workspace, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
   try {
     const rootPath = await realPath(root, workspace);
-    const folders: { path: string; depth: number }[] = [{ path: '', depth: 0 }];
-    let bytes = 0;
-    for (let n = 0; n < folders.length; n++) {
-      const folder = folders[n]!;
-      for (const entry of await entries(join(workspace, folder.path))) {
-        const path = join(folder.path, entry.name);
-        if (NOT_OUTPUT.has(entry.name) || path === script || (entry.isSymbolicLink() && inputs.includes(path))) continue;
-        if (entry.isDirectory()) {
-          written.others.set(path, 'a folder');
-          if (folders.length >= MAX_FOLDERS || folder.depth >= MAX_DEPTH) return { ...written, problem: `It made more than ${MAX_FOLDERS} folders, or more than ${MAX_DEPTH} inside each other.` };
-          folders.push({ path, depth: folder.depth + 1 });
-        } else if (!entry.isFile()) {
-          if (written.others.size < MAX_FILES) written.others.set(path, kindOf(entry));
-        } else {
-          if (written.files.length >= MAX_FILES) return { ...written, problem: `It wrote more than ${MAX_FILES} files.` };
-          const copied = await copy(rootPath, workspace, path, join(to, path), maxBytes - bytes);
-          if (copied === 'too-large') return { ...written, problem: `It wrote more than ${maxBytes} bytes.` };
-          if (typeof copied === 'string') written.others.set(path, copied);
-          else {
-            bytes += copied.bytes;
-            written.files.push({ path, bytes: copied.bytes });
-          }
-        }
+    const paths = await list(workspace, options, written);
+    const buffer = Buffer.allocUnsafe(CHUNK);
+    let room = options.maxBytes;
+    for (const path of written.problem ? [] : paths) {
+      const copied = await copy(rootPath, workspace, path, join(to, path), room, buffer);
+      if (copied === 'too-large') {
+        written.problem = `It wrote more than ${options.maxBytes} bytes.`;
+        break;
+      }
+      if (typeof copied === 'string') written.others.set(path, copied);
+      else {
+        room -= copied.bytes;
+        written.files.push({ path, bytes: copied.bytes });
       }
     }
   } finally {
     await root.close();
   }
-  written.files.sort((a, b) => (a.path < b.path ? -1 : 1));
   return written;
+}
+
+/** Paths of what look like regular files, sorted; everything else goes to `written`. */
+async function list(workspace: string, { inputs, script }: CollectOptions, written: Written): Promise<string[]> {
+  const paths: string[] = [];
+  const folders: { path: string; depth: number }[] = [{ path: '', depth: 0 }];
+  for (let n = 0; n < folders.length && !written.problem; n++) {
+    const folder = folders[n]!;
+    for (const entry of await entries(join(workspace, folder.path))) {
+      const path = join(folder.path, entry.name);
+      if (NOT_OUTPUT.has(entry.name) || path === script || (entry.isSymbolicLink() && inputs.includes(path))) continue;
+      if (entry.isFile()) paths.push(path);
+      else written.others.set(path, kindOf(entry));
+      if (entry.isDirectory()) folders.push({ path, depth: folder.depth + 1 });
+      if (paths.length + written.others.size > MAX_ENTRIES) written.problem = `It wrote more than ${MAX_ENTRIES} files.`;
+      else if (entry.isDirectory() && folder.depth >= MAX_DEPTH) written.problem = `It made more than ${MAX_DEPTH} folders inside each other.`;
+      if (written.problem) break;
+    }
+  }
+  return paths.sort();
 }
 
 async function entries(folder: string): Promise<Dirent[]> {
@@ -76,7 +83,7 @@ async function entries(folder: string): Promise<Dirent[]> {
   return found.sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
-async function copy(root: string, workspace: string, path: string, to: string, room: number): Promise<{ bytes: number } | string> {
+async function copy(root: string, workspace: string, path: string, to: string, room: number, buffer: Buffer): Promise<{ bytes: number } | string> {
   let from: FileHandle;
   try {
     from = await open(join(workspace, path), constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
@@ -93,7 +100,7 @@ async function copy(root: string, workspace: string, path: string, to: string, r
     await mkdir(dirname(to), { recursive: true, mode: 0o755 });
     const out = await open(to, 'wx', 0o644);
     try {
-      if (facts.size > 0) await pipeline(from.createReadStream({ autoClose: false, start: 0, end: facts.size - 1, highWaterMark: 1 << 20 }), writable(out));
+      await pour(from, out, facts.size, buffer);
     } finally {
       await out.close();
     }
@@ -103,8 +110,14 @@ async function copy(root: string, workspace: string, path: string, to: string, r
   }
 }
 
-function writable(file: FileHandle): Writable {
-  return new Writable({ write: (chunk: Buffer, _encoding, done) => void file.writeFile(chunk).then(() => done(), done) });
+/** Copies the first `bytes` bytes, also when the file grows meanwhile. */
+async function pour(from: FileHandle, out: FileHandle, bytes: number, buffer: Buffer): Promise<void> {
+  for (let at = 0; at < bytes; ) {
+    const { bytesRead } = await from.read(buffer, 0, Math.min(buffer.length, bytes - at), at);
+    if (bytesRead === 0) return;
+    await out.writeFile(buffer.subarray(0, bytesRead));
+    at += bytesRead;
+  }
 }
 
 /** Where an opened descriptor lies; systems without /proc are trusted with the path (isolation `none` only). */
@@ -113,6 +126,7 @@ function realPath(handle: FileHandle, otherwise: string): Promise<string> {
 }
 
 function kindOf(entry: Dirent): string {
+  if (entry.isDirectory()) return 'a folder';
   if (entry.isSymbolicLink()) return 'a symbolic link';
   if (entry.isFIFO()) return 'a pipe';
   if (entry.isSocket()) return 'a socket';

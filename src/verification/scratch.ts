@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { chmod, copyFile, constants, mkdir, rm } from 'node:fs/promises';
+import { chmod, copyFile, constants, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 
@@ -44,12 +44,14 @@ export class Scratch {
   }
 }
 
-/** Removes a tree that hostile code wrote: folders without permissions, paths longer than the system's limit. */
+/**
+ * Removes a tree that hostile code wrote: folders without permissions, paths longer than the system's limit. The system's own
+ * tools walk by descriptor, so no path is too long; neither follows a link.
+ */
 async function removeTree(folder: string): Promise<void> {
   try {
-    await rm(folder, { recursive: true, force: true, maxRetries: 3, retryDelay: 20 });
+    await run('rm', ['-rf', '--', folder]);
   } catch {
-    // The system's own tools walk by descriptor, so no path is too long; neither follows a link.
     await run('chmod', ['-R', 'u+rwX', '--', folder]).catch(() => undefined);
     await run('rm', ['-rf', '--', folder]);
   }

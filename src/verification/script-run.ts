@@ -99,7 +99,7 @@ export class ScriptSandbox {
   }
 }
 
-const lost = (why: string): ScriptRun => ({ kind: 'lost', why: why.slice(0, 400).replace(/\.$/, ''), stdout: { text: '', omitted: 0 }, stderr: { text: '', omitted: 0 } });
+const lost = (why: string): ScriptRun => ({ kind: 'lost', why: why.split(/\.(?:\s|$)/, 1)[0]!.slice(0, 300), stdout: { text: '', omitted: 0 }, stderr: { text: '', omitted: 0 } });
 
 function cut({ text: whole, omitted }: BoundedText): BoundedText {
   if (whole.length <= STREAM_CHARS) return { text: whole, omitted };

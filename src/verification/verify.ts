@@ -106,12 +106,12 @@ class Verification {
   async run(): Promise<Seen> {
     const { job, sheet } = this;
     const first = this.start('a');
-    const second = this.start('b');
     if (!this.decideStatic(await this.examiner.read(job.script))) return { outputs: [], stdout: NOTHING, stderr: NOTHING };
     this.track(this.examiner.warmUp(this.needed()));
 
     await first.ready;
     const startedAt = Date.now();
+    const second = this.start('b');
     const again = this.track(second.ready.then(() => this.runIn('b', second.sandbox, 1, startedAt + START_GAP_MS)));
     const run = await this.runIn('a', first.sandbox, 0);
     const { stdout, stderr } = run;
@@ -164,8 +164,8 @@ class Verification {
     const args = { script, name: this.scriptName, hashSeed: this.hashSeed(seedStep), timeoutMs };
     const run = await sandbox.run(args, notBefore);
     await sandbox.end();
-    if (run.kind === 'ended') return run;
-    // A machine in trouble loses a sandbox once; a script that ends its sandbox does it again.
+    // A machine in trouble loses a sandbox once; a script that goes over a limit does it again.
+    if (run.kind === 'ended' || /\blimit\b/.test(run.why)) return run;
     this.signal.throwIfAborted();
     await this.scratch.clear(name);
     const other = this.start(name);
