@@ -34,6 +34,8 @@ from nl2code_guest.system_calls import become_reaper, close_all_but, kill_descen
 from nl2code_guest.zygote_link import ZygoteLink
 
 _MAX_STREAMS = 8
+#: A kernel whose socket has ended is given this long to be seen dead.
+_DEATH_S = 0.5
 
 
 def main(args: list[str]) -> NoReturn:
@@ -88,10 +90,15 @@ class Init:
     def run(self) -> None:
         """Serves until the control socket ends."""
         while not self._ended:
-            deadline = self._cell.deadline() if self._cell else None
-            for key, mask in self._selector.select(None if deadline is None else max(0.0, deadline - time.monotonic())):
+            for key, mask in self._selector.select(self._patience()):
                 key.data(mask)
             self._on_time()
+
+    def _patience(self) -> float | None:
+        """Seconds until the clock asks for something."""
+        deadlines = (self._cell.deadline() if self._cell else None, self._kernel.doomed_at if self._kernel else None)
+        nearest = min((deadline for deadline in deadlines if deadline is not None), default=None)
+        return None if nearest is None else max(0.0, nearest - time.monotonic())
 
     # --- streams ---------------------------------------------------------------------------------------------------
 
@@ -211,7 +218,8 @@ class Init:
         if self._kernel is None:
             self._ask_for_kernel(_wanted_imports(cell.code))
             return
-        if self._kernel.pid is None:
+        if self._kernel.pid is None or self._kernel.is_dead():
+            # Its birth or its death is seen soon, and this cell looked at again.
             return
         fresh = self._kernel.cells == 0 and cell.k > 0
         try:
@@ -244,13 +252,16 @@ class Init:
             self._kernel.interrupt(cell.k)
 
     def _on_time(self) -> None:
-        cell = self._cell
+        cell, kernel = self._cell, self._kernel
+        if kernel is None:
+            return
         due = cell.due() if cell else None
-        if cell and due and self._kernel:
-            if due == "interrupt":
-                self._kernel.interrupt(cell.k)
-            else:
-                self._kernel.kill()
+        if cell and due == "interrupt":
+            kernel.interrupt(cell.k)
+        elif due == "kill":
+            kernel.kill()
+        if kernel.doomed_at is not None and kernel.doomed_at <= time.monotonic():
+            kernel.end_as_broken()
 
     # --- the kernel ------------------------------------------------------------------------------------------------
 
@@ -279,10 +290,11 @@ class Init:
         self._finish(reply, said.attachments)
 
     def _on_kernel_wire_end(self, error: FrameError | None) -> None:
-        # Its end without its death: a cell closed the socket or wrote into it. There is no way back to this kernel.
-        if self._kernel and self._kernel.pid is not None:
-            self._kernel.broken = True
-            self._kernel.kill()
+        if self._kernel and error:
+            self._kernel.end_as_broken()
+        elif self._kernel:
+            # Most likely its death, which is seen in a moment. If not, a cell has closed the socket.
+            self._kernel.doomed_at = time.monotonic() + _DEATH_S
 
     def _on_output(self, stream: Stream, data: bytes) -> None:
         cell = self._cell

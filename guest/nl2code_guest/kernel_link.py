@@ -40,7 +40,9 @@ class KernelLink:
         self.pid: int | None = None
         #: Cells this kernel was given.
         self.cells = 0
-        #: Set when its socket ended or spoke out of turn before its death.
+        #: When to end it, on the monotonic clock, if it has not died by itself.
+        self.doomed_at: float | None = None
+        #: Whether it was ended because its socket was closed or misused.
         self.broken = False
         mine, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         self._pipes: dict[Stream, int] = {}
@@ -70,6 +72,20 @@ class KernelLink:
         """Asks for the end of cell `k`: the message says which cell is meant, the signal only wakes the kernel."""
         self.send({"type": "interrupt", "k": k})
         self._signal(signal.SIGINT)
+
+    def is_dead(self) -> bool:
+        """Whether the process has ended, also before its end was handled."""
+        assert self.pid is not None
+        try:
+            return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+        except ChildProcessError:
+            return True
+
+    def end_as_broken(self) -> None:
+        """Ends a kernel that there is no way back to."""
+        self.doomed_at = None
+        self.broken = True
+        self.kill()
 
     def kill(self) -> None:
         """Ends the kernel and its process group at once."""

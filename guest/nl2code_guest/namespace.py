@@ -27,7 +27,7 @@ def enter_workspace(workspace: str) -> None:
 
 def open_streams() -> None:
     """Python's own streams over descriptors 0 to 2, written line by line."""
-    sys.stdin = open(os.devnull, encoding="utf-8")  # noqa: SIM115
+    sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115
     for name, fd in (("stdout", 1), ("stderr", 2)):
         raw = io.BufferedWriter(io.FileIO(fd, "wb", closefd=False), 1 << 16)
         stream = io.TextIOWrapper(raw, "utf-8", "backslashreplace", line_buffering=True)

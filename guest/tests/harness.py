@@ -34,32 +34,33 @@ class Done:
 
     @property
     def reply(self) -> dict[str, Any]:
-        return self.header["reply"]
+        reply: dict[str, Any] = self.header["reply"]
+        return reply
 
     @property
     def ended(self) -> str:
-        return self.reply["ended"]
+        return str(self.reply["ended"])
 
     @property
     def stdout(self) -> str:
-        return self.reply["stdout"]["text"]
+        return str(self.reply["stdout"]["text"])
 
     @property
     def stderr(self) -> str:
-        return self.reply["stderr"]["text"]
+        return str(self.reply["stderr"]["text"])
 
     @property
     def message(self) -> str:
-        return (self.reply["error"] or {}).get("message", "")
+        return str((self.reply["error"] or {}).get("message", ""))
 
     @property
     def traceback(self) -> str:
-        return (self.reply["error"] or {}).get("traceback", "")
+        return str((self.reply["error"] or {}).get("traceback", ""))
 
     @property
     def text(self) -> str:
         result = self.reply["result"]
-        return result["text"]["text/plain"]["text"] if result else ""
+        return str(result["text"]["text/plain"]["text"]) if result else ""
 
     def live(self, stream: str = "stdout") -> str:
         return "".join(out["text"] for out in self.outs if out["stream"] == stream)
@@ -217,6 +218,16 @@ def alive(pid: int) -> bool:
     with contextlib.suppress(OSError):
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     return False
+
+
+def children(of: int) -> list[int]:
+    """The child processes of a process."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        with contextlib.suppress(OSError, ValueError):
+            if (entry / "stat").read_text().rpartition(")")[2].split()[1] == str(of):
+                found.append(int(entry.name))
+    return found
 
 
 def until_gone(*pids: int, seconds: float = 5.0) -> bool:

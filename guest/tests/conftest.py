@@ -1,0 +1,39 @@
+"""Guests for tests: one of its own for what kills, one shared by what only looks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from harness import Guest
+
+Start = Callable[..., Guest]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Starts guests on this test's folder; what is left of them ends with the test."""
+    guests: list[Guest] = []
+
+    def begin(**options: str) -> Guest:
+        guests.append(Guest(tmp_path, **options))  # type: ignore[arg-type]
+        return guests[-1]
+
+    yield begin
+    for guest in guests:
+        guest.close()
+
+
+@pytest.fixture
+def guest(start: Start) -> Guest:
+    """A guest that imports nothing ahead."""
+    return start()
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guest]:
+    """One guest for all tests of a file; none of them ends its kernel."""
+    guest = Guest(tmp_path_factory.mktemp("guest"))
+    yield guest
+    guest.close()
