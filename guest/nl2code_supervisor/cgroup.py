@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from dataclasses import dataclass
 
 from .spec import Limits
@@ -15,6 +16,7 @@ from .spec import Limits
 PARENT = "nl2code"
 #: On version 1 the group of all sandboxes would weigh as much as one ordinary process.
 PARENT_SHARES = "8192"
+SWEEP_AFTER_SECONDS = 600
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,12 @@ def _mounts() -> dict[str, str]:
     return found
 
 
+def _sweep(parent: str) -> None:
+    """Removes groups that nobody could remove when their sandbox ended; what is in use or being made stays."""
+    with contextlib.suppress(OSError), os.scandir(parent) as entries:
+        _discard([e.path for e in entries if e.is_dir() and e.stat().st_mtime < time.time() - SWEEP_AFTER_SECONDS])
+
+
 def _create_v1(name: str, limits: Limits, mounts: dict[str, str]) -> Cgroup | None:
     settings: dict[str, list[tuple[str, str]]] = {
         "memory": [("memory.limit_in_bytes", str(limits.memory_bytes))],
@@ -85,12 +93,10 @@ def _create_v1(name: str, limits: Limits, mounts: dict[str, str]) -> Cgroup | No
     for controller, values in settings.items():
         if controller not in mounts:
             continue
+        _sweep(f"{mounts[controller]}/{PARENT}")
         path = f"{mounts[controller]}/{PARENT}/{name}"
         try:
             os.makedirs(path, exist_ok=True)
-            if controller == "memory":
-                # A group that is still there from before may not be raised above its old limit with swap.
-                _try_write(f"{path}/memory.memsw.limit_in_bytes", "-1")
             if controller == "cpu":
                 _try_write(f"{mounts[controller]}/{PARENT}/cpu.shares", PARENT_SHARES)
             for file, value in values:
@@ -121,6 +127,7 @@ def _create_v2(name: str, limits: Limits, root: str) -> Cgroup | None:
         try:
             if parent == f"{root}/{PARENT}":
                 os.makedirs(parent, exist_ok=True)
+                _sweep(parent)
                 for controller in ("+memory", "+pids", "+cpu"):
                     _try_write(f"{parent}/cgroup.subtree_control", controller)
             os.makedirs(path, exist_ok=True)

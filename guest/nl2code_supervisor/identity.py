@@ -14,8 +14,8 @@ class IdentityError(RuntimeError):
     """No unprivileged uid can be had."""
 
 
-def choose_uid(sandbox_id: str, workspace: str) -> int:
-    """The uid for a sandbox: the owner of its workspace if it already has one of ours, else derived from its id.
+def choose_uid(folder: str) -> int:
+    """The uid for a folder's sandbox: the owner of its workspace if that is one of ours, else derived from its path.
 
     Raises:
         IdentityError: this is root in a user namespace that maps no usable uid.
@@ -27,11 +27,11 @@ def choose_uid(sandbox_id: str, workspace: str) -> int:
         raise IdentityError(
             "root has no unprivileged uid to run a sandbox as: /proc/self/uid_map maps none of our ranges"
         )
-    owner = os.lstat(workspace).st_uid
+    owner = os.lstat(f"{folder}/workspace").st_uid
     if any(first <= owner < first + count for first, count in ranges):
         return owner
     first, count = ranges[0]
-    return first + int.from_bytes(hashlib.sha256(sandbox_id.encode()).digest()[:8], "big") % count
+    return first + int.from_bytes(hashlib.sha256(os.fsencode(folder)).digest()[:8], "big") % count
 
 
 def _mapped(uid: int) -> bool:

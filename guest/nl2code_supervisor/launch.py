@@ -140,11 +140,11 @@ def _become_child(
     cgroup: Cgroup | None,
 ) -> NoReturn:
     try:
+        os.dup2(log, 1)
+        os.dup2(log, 2)
         if cgroup is not None:
             cgroup.join()
         become(uid)
-        os.dup2(log, 1)
-        os.dup2(log, 2)
         for fd in inherited:
             os.set_inheritable(fd, True)
         signal.set_wakeup_fd(-1)

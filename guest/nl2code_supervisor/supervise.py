@@ -57,7 +57,7 @@ class Supervisor:
             if not self._run.lock():
                 raise Refused("locked", "another supervisor has this folder")
             isolated = spec.isolation == "bubblewrap"
-            self._uid = choose_uid(spec.id, f"{spec.folder}/workspace") if isolated else os.getuid()
+            self._uid = choose_uid(spec.folder) if isolated else os.getuid()
             self._prepare()
             self._streams = Streams(self._run.fd, self._uid)
             self._cgroup = create_cgroup(self._group_name(), spec.limits) if isolated else None
@@ -100,7 +100,7 @@ class Supervisor:
             give(f"{spec.folder}/{name}", self._uid)
 
     def _group_name(self) -> str:
-        return str(self._uid) if os.getuid() == 0 else f"{self._spec.id}-{os.getpid()}"
+        return f"{self._uid}-{os.getpid()}"
 
     def _start(self) -> Sandbox:
         try:

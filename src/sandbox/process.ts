@@ -175,7 +175,12 @@ class LocalProcesses implements ProcessBackend {
   }
 
   #isolationProbe(runtime: SandboxRuntime): Promise<SandboxProbe> {
-    return (this.#probe ??= probeIsolation(runtime));
+    // Only what works is remembered: what is missing may be installed meanwhile.
+    this.#probe ??= probeIsolation(runtime).then((probe) => {
+      if (!probe.available) this.#probe = undefined;
+      return probe;
+    });
+    return this.#probe;
   }
 
   #resolved(): SandboxRuntime {
