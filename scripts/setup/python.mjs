@@ -30,6 +30,7 @@ function environment({ name, folder, list, beside }) {
       const { code, stdout } = await run(join(folder, 'bin', 'python3'), ['-I', '-c', 'import sys;print(*sys.version_info[:2],sep=".")']);
       return code === 0 && stdout.trim() === short(marker.version) ? label(name, marker.version) : null;
     },
+    foresee: async () => void (await chooseInterpreter()),
     install: async (report) => {
       const { chosen, all } = await chosenFor(beside);
       report.working(name, `${chosen.file} (${chosen.version.join('.')}), packages of ${list.split('/').slice(-3).join('/')}`);

@@ -26,8 +26,8 @@ export async function setUpFromCommandLine(argv) {
 }
 
 /**
- * An item is `{ name, check, install }`: `check` gives its label in the summary, or null when it has to be installed. Items
- * write what says "complete" last, so a set-up that was interrupted is taken up where an item was left.
+ * An item is `{ name, check, foresee, install }`: `check` gives its label in the summary, or null when it has to be installed;
+ * `foresee` throws when that cannot succeed. Items write what says "complete" last, so a set-up that was interrupted is taken up where an item was left.
  */
 async function setUp({ quiet, dev, runtimeDir }) {
   const report = new Report({ quiet });
@@ -37,7 +37,10 @@ async function setUp({ quiet, dev, runtimeDir }) {
   if (existsSync(join(root, 'src'))) rest.push((await import('./dist.mjs')).dist(place));
   const stages = [isCheckout ? [npmPackages(place)] : [], rest];
 
-  const known = await Promise.all(stages.flat().map((item) => item.check()));
+  const items = stages.flat();
+  const known = await Promise.all(items.map((item) => item.check()));
+  // What cannot work is said before minutes are spent on the rest.
+  for (const [at, item] of items.entries()) if (known[at] === null) await item.foresee?.();
   const labels = known.includes(null)
     ? await withSetupLock(runtimeDir, () => report.note('', 'another set-up is running; waiting for it'), () => installMissing(stages, report))
     : known;

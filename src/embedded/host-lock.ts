@@ -33,7 +33,7 @@ export function acquireHostLock(dataDir: string): { lock: HostLock } | { heldBy:
       if (holder === 'gone') continue;
       if (holder !== null && isAlive(holder)) return { heldBy: holder };
     }
-    if (take(dataDir, top, owner)) return { lock: held(dataDir, top + 1, owner) };
+    if (takeAfter(dataDir, top, owner)) return { lock: held(dataDir, top + 1, owner) };
   }
 }
 
@@ -48,7 +48,8 @@ export function lockHolder(dataDir: string): ProcessIdentity | null {
   }
 }
 
-function take(dataDir: string, free: number, owner: ProcessIdentity): boolean {
+/** Takes the generation after `free`, which the caller saw free; false when others were quicker, however long ago. Invariant 3; apart for its test. */
+export function takeAfter(dataDir: string, free: number, owner: ProcessIdentity): boolean {
   const mine = file(dataDir, free + 1);
   const whole = writeTemporary(dataDir, owner);
   try {
