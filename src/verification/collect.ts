@@ -1,6 +1,11 @@
-import { constants, type Dirent } from 'node:fs';
-import { mkdir, open, readdir, readlink, type FileHandle } from 'node:fs/promises';
+import { read, type Dirent } from 'node:fs';
+import { mkdir, open, readdir, type FileHandle } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
+import { openArtifact, type OpenArtifact } from '../sandbox/artifact.js';
+import { Nl2codeError } from '../session/error-table.js';
+
+const readChunk = promisify(read);
 
 const MAX_ENTRIES = 500;
 const CHUNK = 1 << 20;
@@ -25,31 +30,25 @@ export interface CollectOptions {
 }
 
 /**
- * Copies what a script wrote out of its workspace. Host side; follows no link and opens nothing but regular files, checked on the
- * opened descriptor. What the copies hold is as hostile as before: nothing here decodes it.
+ * Copies what a script wrote out of its workspace. Host side; follows no link and opens nothing but regular files. What the
+ * copies hold is as hostile as before: nothing here decodes it.
  */
 export async function collect(workspace: string, to: string, options: CollectOptions): Promise<Written> {
   const written: Written = { files: [], others: new Map(), problem: null };
-  const root = await open(workspace, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
-  try {
-    const rootPath = await realPath(root, workspace);
-    const paths = await list(workspace, options, written);
-    const buffer = Buffer.allocUnsafe(CHUNK);
-    let room = options.maxBytes;
-    for (const path of written.problem ? [] : paths) {
-      const copied = await copy(rootPath, workspace, path, join(to, path), room, buffer);
-      if (copied === 'too-large') {
-        written.problem = `It wrote more than ${options.maxBytes} bytes.`;
-        break;
-      }
-      if (typeof copied === 'string') written.others.set(path, copied);
-      else {
-        room -= copied.bytes;
-        written.files.push({ path, bytes: copied.bytes });
-      }
+  const paths = await list(workspace, options, written);
+  const buffer = Buffer.allocUnsafe(CHUNK);
+  let room = options.maxBytes;
+  for (const path of written.problem ? [] : paths) {
+    const copied = await copy(workspace, path, join(to, path), room, buffer);
+    if (copied === 'too-large') {
+      written.problem = `It wrote more than ${options.maxBytes} bytes.`;
+      break;
     }
-  } finally {
-    await root.close();
+    if (typeof copied === 'string') written.others.set(path, copied);
+    else {
+      room -= copied.bytes;
+      written.files.push({ path, bytes: copied.bytes });
+    }
   }
   return written;
 }
@@ -83,46 +82,36 @@ async function entries(folder: string): Promise<Dirent[]> {
   return found.sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
-async function copy(root: string, workspace: string, path: string, to: string, room: number, buffer: Buffer): Promise<{ bytes: number } | string> {
-  let from: FileHandle;
+async function copy(workspace: string, path: string, to: string, room: number, buffer: Buffer): Promise<{ bytes: number } | string> {
+  let from: OpenArtifact;
   try {
-    from = await open(join(workspace, path), constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
-  } catch {
-    return 'a file that can not be opened';
+    from = openArtifact(workspace, path, Number.MAX_SAFE_INTEGER);
+  } catch (error) {
+    return error instanceof Nl2codeError ? 'a file with a second name, or reached by a link' : 'a file that can not be opened';
   }
   try {
-    const facts = await from.stat();
-    if (!facts.isFile()) return 'no regular file';
-    if (facts.nlink !== 1) return 'a file with a second name';
-    // A folder on the way may have become a link: what counts is where the opened file really is.
-    if ((await realPath(from, join(root, path))) !== join(root, path)) return 'a file outside the workspace';
-    if (facts.size > room) return 'too-large';
+    if (from.bytes > room) return 'too-large';
     await mkdir(dirname(to), { recursive: true, mode: 0o755 });
     const out = await open(to, 'wx', 0o644);
     try {
-      await pour(from, out, facts.size, buffer);
+      await pour(from, out, buffer);
     } finally {
       await out.close();
     }
-    return { bytes: facts.size };
+    return { bytes: from.bytes };
   } finally {
-    await from.close();
+    from.close();
   }
 }
 
-/** Copies the first `bytes` bytes, also when the file grows meanwhile. */
-async function pour(from: FileHandle, out: FileHandle, bytes: number, buffer: Buffer): Promise<void> {
-  for (let at = 0; at < bytes; ) {
-    const { bytesRead } = await from.read(buffer, 0, Math.min(buffer.length, bytes - at), at);
+/** Copies what was there when the file was opened, also when it grows meanwhile; never blocks the worker's heartbeats. */
+async function pour(from: OpenArtifact, out: FileHandle, buffer: Buffer): Promise<void> {
+  for (let at = 0; at < from.bytes; ) {
+    const { bytesRead } = await readChunk(from.fd, buffer, 0, Math.min(buffer.length, from.bytes - at), at);
     if (bytesRead === 0) return;
     await out.writeFile(buffer.subarray(0, bytesRead));
     at += bytesRead;
   }
-}
-
-/** Where an opened descriptor lies; systems without /proc are trusted with the path (isolation `none` only). */
-function realPath(handle: FileHandle, otherwise: string): Promise<string> {
-  return process.platform === 'linux' ? readlink(`/proc/self/fd/${handle.fd}`) : Promise.resolve(otherwise);
 }
 
 function kindOf(entry: Dirent): string {

@@ -52,30 +52,28 @@ export class VerificationRoom {
     const pack = join(room, 'pack');
     for (const [id, source] of Object.entries(checks ?? {})) place(join(pack, 'checks'), `${id}.py`, source);
     const folder = join(room, 'verify');
-    try {
-      return await createVerifier({ kernels: this.kernels }).verify(
-        {
-          session: 'a-session',
-          folder,
-          script,
-          outputs: outputs.map((path) => ({ path })),
-          inputs: Object.entries(inputs).map(([name, text]) => ({ name, path: place(join(room, 'inputs'), name, text) })),
-          truth: Object.entries(truth).map(([name, text]) => ({ name, path: place(join(room, 'truth'), name, text) })),
-          mounts: [],
-          pythonPath: [],
-          pack: checks ? { folder: pack, checks: Object.keys(checks).map((id) => ({ id, module: `checks/${id}.py`, truth: truthNeeded })) } : null,
-          limits: { memoryBytes: 1 << 30, diskBytes: 32 << 20, processes: 128, cpus: 2 },
-          scriptTimeoutMs: 30_000,
-          isolation: 'bubblewrap',
-          hashSeed: 7,
-          keep: (fd, maxBytes) => this.keep(fd, maxBytes),
-          ...more,
-        },
-        { signal, onProgress },
-      );
-    } finally {
-      if (existsSync(folder)) throw new Error(`${folder} was not removed`);
-    }
+    const job: VerifyJob = {
+      session: 'a-session',
+      folder,
+      script,
+      outputs: outputs.map((path) => ({ path })),
+      inputs: Object.entries(inputs).map(([name, text]) => ({ name, path: place(join(room, 'inputs'), name, text) })),
+      truth: Object.entries(truth).map(([name, text]) => ({ name, path: place(join(room, 'truth'), name, text) })),
+      mounts: [],
+      pythonPath: [],
+      pack: checks ? { folder: pack, checks: Object.keys(checks).map((id) => ({ id, module: `checks/${id}.py`, truth: truthNeeded })) } : null,
+      limits: { memoryBytes: 2 ** 30, diskBytes: 2 ** 25, processes: 128, cpus: 2 },
+      scriptTimeoutMs: 30_000,
+      isolation: 'bubblewrap',
+      hashSeed: 7,
+      keep: (fd, maxBytes) => this.keep(fd, maxBytes),
+      ...more,
+    };
+    return createVerifier({ kernels: this.kernels })
+      .verify(job, { signal, onProgress })
+      .finally(() => {
+        if (existsSync(folder)) throw new Error(`${folder} was not removed`);
+      });
   }
 
   private keep(fd: number, maxBytes: number): { hash: string; bytes: number } {

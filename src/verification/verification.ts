@@ -1,0 +1,201 @@
+import { closeSync, openSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Kernels } from '../kernel/kernels.js';
+import type { Finding } from '../session/finding.js';
+import type { Artifact, BoundedText, VerificationObservation } from '../session/observation.js';
+import type { CheckSheet } from './check-sheet.js';
+import { collect, type Written } from './collect.js';
+import { Examiner, type CheckOutcome } from './examiner.js';
+import { finding } from './finding.js';
+import { promiseFindings, workspacePath } from './promised.js';
+import { runFinding } from './run-finding.js';
+import { examinerSpec, sandboxSpec } from './sandbox-spec.js';
+import type { Scratch } from './scratch.js';
+import { ScriptSandbox, type ScriptRun } from './script-run.js';
+import type { VerifyJob } from './verify-job.js';
+
+/** The second run starts in another second of the clock than the first, whatever both take to reach it. */
+const START_GAP_MS = 1_100;
+const IMAGE = /\.(png|jpe?g|gif|bmp|tiff?|webp|svg)$/i;
+const TABLE = /\.(parquet|pq|feather|arrow)$/i;
+const NOTHING: BoundedText = { text: '', omitted: 0 };
+
+export type ScriptJob = VerifyJob & { script: string };
+
+/** What was seen of the script besides the checks. */
+export type Seen = Pick<VerificationObservation, 'outputs' | 'stdout' | 'stderr'>;
+export const SEEN_NOTHING: Seen = { outputs: [], stdout: NOTHING, stderr: NOTHING };
+
+/**
+ * Owns three sandboxes: `a` and `b` run the script, `c` reads and compares and never runs it.
+ * Invariants:
+ * (1) nothing of the script is parsed, run or decoded on the host;
+ * (2) files leave a sandbox only when it has ended, so nothing can change them while they are copied;
+ * (3) truth and checks are shown in `c` only;
+ * (4) every sandbox that was started is ended, whatever happens.
+ */
+export class Verification {
+  private readonly examiner: Examiner;
+  private readonly sandboxes: ScriptSandbox[] = [];
+  private readonly pending: Promise<unknown>[] = [];
+  private readonly scriptName: string;
+
+  constructor(
+    private readonly kernels: Kernels,
+    private readonly job: ScriptJob,
+    private readonly signal: AbortSignal,
+    private readonly sheet: CheckSheet,
+    private readonly scratch: Scratch,
+  ) {
+    const taken = new Set([...job.inputs.map(({ name }) => name), ...job.outputs.map(({ path }) => workspacePath(path))]);
+    this.scriptName = ['script.py', 'main.py', 'final_script.py'].find((name) => !taken.has(name)) ?? `script-${scratch.tag}.py`;
+    const { spec, places } = examinerSpec(job, scratch);
+    this.examiner = new Examiner(kernels, spec, places, signal);
+  }
+
+  async run(): Promise<Seen> {
+    const { job, sheet } = this;
+    const first = this.start('a');
+    if (!this.decideStatic(await this.examiner.read(job.script))) return SEEN_NOTHING;
+    this.track(this.examiner.warmUp(this.needed()));
+
+    await first.ready;
+    const startedAt = Date.now();
+    const second = this.start('b');
+    const again = this.track(second.ready.then(() => this.runIn('b', second.sandbox, 1, startedAt + START_GAP_MS)));
+    const run = await this.runIn('a', first.sandbox, 0);
+    const { stdout, stderr } = run;
+    const failed = runFinding(run, job.scriptTimeoutMs);
+    const written = await this.collect('a', 'first');
+    const outputs = this.keep(written);
+    const seen = { outputs, stdout, stderr };
+    if (!sheet.decide('runs', failed ? [failed] : [], 'exit code 0')) return this.close('the script did not run to its end', seen);
+    const promised = job.outputs.map(({ path }) => path);
+    if (!sheet.decide('outputs', promiseFindings(promised, written), promised.length > 0 ? `${promised.length} of ${promised.length} written` : 'none was promised')) {
+      return this.close('not all promised outputs were written', seen);
+    }
+    const answers = this.track(this.packChecks());
+    sheet.decide('repeats', await this.repeats(await again, written), `${written.files.length} file${written.files.length === 1 ? '' : 's'} the same in two runs`);
+    this.decidePack(await answers);
+    return this.close('', seen);
+  }
+
+  /** Waits for what is under way, then ends every sandbox. */
+  async end(): Promise<void> {
+    await Promise.allSettled(this.pending);
+    await Promise.allSettled([this.examiner, ...this.sandboxes].map((sandbox) => sandbox.end()));
+  }
+
+  private close(reason: string, seen: Seen): Seen {
+    this.sheet.close(reason);
+    return seen;
+  }
+
+  private decideStatic(found: Finding[]): boolean {
+    const of = (code: Finding['code']) => found.filter((known) => known.code === code);
+    if (!this.sheet.decide('parses', of('syntax-error'), '')) {
+      this.sheet.close('the script does not parse');
+      return false;
+    }
+    this.sheet.decide('main', of('no-main'), '');
+    this.sheet.decide('credentials', of('credentials'), 'none found');
+    return true;
+  }
+
+  /** Starts a sandbox for a run; a sandbox that was lost is replaced once, by `runIn`. */
+  private start(name: 'a' | 'b'): { sandbox: ScriptSandbox; ready: Promise<void> } {
+    const sandbox = new ScriptSandbox(this.kernels, sandboxSpec(this.job, this.scratch, name), this.signal);
+    this.sandboxes.push(sandbox);
+    return { sandbox, ready: this.track(sandbox.prepare()) };
+  }
+
+  private async runIn(name: 'a' | 'b', sandbox: ScriptSandbox, seedStep: 0 | 1, notBefore = 0): Promise<ScriptRun> {
+    const { script, scriptTimeoutMs: timeoutMs } = this.job;
+    const args = { script, name: this.scriptName, hashSeed: this.hashSeed(seedStep), timeoutMs };
+    const run = await sandbox.run(args, notBefore);
+    await sandbox.end();
+    // A machine in trouble loses a sandbox once; a script that goes over a limit does it again.
+    if (run.kind === 'ended' || /\blimit\b/.test(run.why)) return run;
+    this.signal.throwIfAborted();
+    await this.scratch.clear(name);
+    const other = this.start(name);
+    await other.ready;
+    const second = await other.sandbox.run(args, notBefore);
+    await other.sandbox.end();
+    return second;
+  }
+
+  private async collect(from: 'a' | 'b', to: 'first' | 'second'): Promise<Written> {
+    this.signal.throwIfAborted();
+    const inputs = this.job.inputs.map(({ name }) => name);
+    return collect(join(this.scratch.at(from), 'workspace'), this.scratch.at(to), { inputs, script: this.scriptName, maxBytes: this.job.limits.diskBytes });
+  }
+
+  private keep({ files }: Written): Artifact[] {
+    const promised = new Set(this.job.outputs.map(({ path }) => workspacePath(path)));
+    return files.map(({ path, bytes }) => {
+      const fd = openSync(join(this.scratch.at('first'), path), 'r');
+      try {
+        const role = promised.has(path) ? 'output' : IMAGE.test(path) ? 'plot' : 'file';
+        return { path, bytes, sha256: this.job.keep(fd, bytes).hash, role };
+      } finally {
+        closeSync(fd);
+      }
+    });
+  }
+
+  private async repeats(run: ScriptRun, first: Written): Promise<Finding[]> {
+    const failed = runFinding(run, this.job.scriptTimeoutMs, true);
+    if (failed) return [failed];
+    const second = await this.collect('b', 'second');
+    if (second.problem) return [finding('output-differs', `The second run wrote other files than the first. ${second.problem}`)];
+    const paths = ({ files }: Written) => files.map(({ path }) => path);
+    return this.examiner.compare(paths(first), paths(second));
+  }
+
+  private async packChecks(): Promise<[string, CheckOutcome | null][]> {
+    const answers: [string, CheckOutcome | null][] = [];
+    const declared = this.job.outputs.map(({ path }) => path);
+    for (const { id, module, truth } of this.job.pack?.checks ?? []) {
+      const lacking = truth === 'required' && this.job.truth.length === 0;
+      answers.push([id, lacking ? null : await this.examiner.check(module, declared)]);
+    }
+    return answers;
+  }
+
+  private decidePack(answers: [string, CheckOutcome | null][]): void {
+    const { sheet } = this;
+    for (const [id, outcome] of answers) {
+      if (outcome === null) sheet.skip(`pack:${id}`, 'it needs a truth that this request does not have');
+      else if (outcome.broken !== null) sheet.decide(`pack:${id}`, [finding('check-broken', `The pack's check ${id} broke: ${outcome.broken}.`)], '');
+      else sheet.replace(`pack:${id}`);
+      for (const { name, ok, detail, path } of outcome?.results ?? []) {
+        const check = sheet.has(`pack:${name}`) ? `pack:${id} ${name}` : `pack:${name}`;
+        if (ok === null) sheet.skip(check, detail);
+        else sheet.decide(check, ok ? [] : [finding('pack-check-failed', `${name}: ${detail}`, path === undefined ? {} : { path })], detail);
+      }
+    }
+  }
+
+  /** Modules worth importing while the script runs. */
+  private needed(): string[] {
+    const paths = this.job.outputs.map(({ path }) => path);
+    const checked = (this.job.pack?.checks.length ?? 0) > 0;
+    return [
+      ...(checked ? ['pandas'] : []),
+      ...(checked || paths.some((path) => TABLE.test(path)) ? ['nl2code_checks.columns'] : []),
+      ...(paths.some((path) => IMAGE.test(path)) ? ['nl2code_checks.images'] : []),
+    ];
+  }
+
+  /** Seeds of the two runs; they differ, also at the ends of the range. */
+  private hashSeed(step: 0 | 1): number {
+    return step === 0 ? this.job.hashSeed : (this.job.hashSeed ^ 0x5bd1e995) >>> 0;
+  }
+
+  private track<T>(work: Promise<T>): Promise<T> {
+    work.catch(() => undefined);
+    this.pending.push(work);
+    return work;
+  }
+}
