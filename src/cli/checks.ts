@@ -6,7 +6,6 @@ import { prepareDataDir } from '../embedded/data-dir.js';
 import { findTemporalExecutable } from '../embedded/temporal-executable.js';
 import { createOpenAiEndpoint } from '../model/openai-endpoint.js';
 import type { SandboxBackend } from '../sandbox/backend.js';
-import { SANDBOX_BACKENDS } from '../config/schema.js';
 import { size } from './result-text.js';
 
 /** One line of `doctor`. */
@@ -49,8 +48,7 @@ export function checkTemporal(config: Pick<ResolvedConfig, 'runtimeDir' | 'tempo
 
 export async function checkSandbox(backend: SandboxBackend): Promise<Check> {
   const probe = await backend.probe();
-  const memory = probe.available ? `; memory limit: ${{ cgroup: 'control group', watcher: 'watcher', none: 'none' }[probe.memoryLimit]}` : '';
-  return { name: 'sandbox', ok: probe.available, detail: `${SANDBOX_BACKENDS[0]}, isolation ${probe.isolation}: ${probe.detail.replace(/\.$/, '')}${memory}` };
+  return { name: 'sandbox', ok: probe.available, detail: `${backend.name}: ${probe.detail.replace(/\.$/, '')}` };
 }
 
 /** Asks the endpoint for its models; the scripted model needs nothing. */

@@ -49,7 +49,7 @@ export async function askDecision({ code, before }: Shown, terminal: Terminal, a
 
 /** The code with line numbers. */
 function showCode(code: string, terminal: Terminal): void {
-  const lines = clean(code).split('\n');
+  const lines = clean(code).trimEnd().split('\n');
   const width = String(lines.length).length;
   terminal.note(lines.map((line, i) => `${String(i + 1).padStart(width)}  ${line}`).join('\n'));
 }

@@ -86,7 +86,7 @@ function finished(event: SessionEvent, data: Record<string, Json>, detail: StepD
   const asked = event.step === 'plan' || event.step === 'code' || event.step === 'review';
   const name = detail?.target === 'script' ? 'verify' : (detail?.target ?? event.step ?? '');
   const [first = '', ...rest] = (detail?.lines ?? []).map((line) => cleanLine(line, Math.max(20, width - 16)));
-  const mark = detail?.ok === true ? ' ✓' : detail?.ok === false ? ' ✗' : '';
+  const mark = detail?.target === 'script' ? '' : detail?.ok === true ? ' ✓' : detail?.ok === false ? ' ✗' : '';
   const numbers = [seconds(number(data.ms)), ...(asked ? [dollars(spent)] : [])].join('  ');
   const tone: Tone = detail?.ok === false ? 'warn' : 'plain';
   return [

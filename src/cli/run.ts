@@ -5,6 +5,7 @@ import { admitChecked, checkRequest, type RequestOptions } from '../admission/ad
 import { refusal } from '../admission/refusal.js';
 import type { ResolvedConfig } from '../config.js';
 import { Nl2codeError } from '../session/error-table.js';
+import type { SessionFolder } from '../store/session-store.js';
 import { createBackend } from '../world.js';
 import { configOf } from './config-options.js';
 import type { CliContext } from './context.js';
@@ -39,9 +40,11 @@ async function run(prompt: string, options: RunOptions, context: CliContext): Pr
     if (end.kind !== 'end') return leave(end.kind, session, host, context, options);
     if (!end.result) throw new Nl2codeError('sandbox-lost', `Session ${session} has no result: ${end.why}.`, { remedy: `See nl2code show ${session}.` });
     context.exitCode = EXIT[end.result.status];
+    if (host.lease.owned || end.result.status === 'stopped') await endSandbox(config, host.client.folder(session));
     const files = out === null ? [] : saveResult(end.result, host.client.folder(session), out);
     if (options.json) return terminal.out(JSON.stringify({ ...end.result, files }, null, 2));
-    terminal.out(`\n${resultText(end.result, files, terminal)}\n\n  ${files.length > 0 ? 'more' : 'files'}      nl2code show ${session} ${files.length > 0 ? '--trace' : '--out FOLDER'}`);
+    terminal.out(`\n${resultText(end.result, files, terminal)}`);
+    terminal.out(`  ${'next'.padEnd(10)}nl2code show ${session} ${files.length > 0 ? '--trace' : '--out FOLDER'}`);
   } finally {
     await host.close();
   }
@@ -74,6 +77,13 @@ async function checkSandbox(config: ResolvedConfig, isolation: string): Promise<
   } finally {
     await backend.close();
   }
+}
+
+/** Nobody comes back to this kernel: what is stopped, or was served by this command alone, leaves no process to its lease. */
+async function endSandbox(config: ResolvedConfig, { sandbox }: SessionFolder): Promise<void> {
+  const backend = createBackend({ ...config, sandbox: { ...config.sandbox, pool: 0 } });
+  await backend.destroy({ backend: backend.name, id: 'ended', folder: sandbox });
+  await backend.close();
 }
 
 function leave(kind: 'detached' | 'left', session: string, host: SessionClient, context: CliContext, options: RunOptions): void {

@@ -60,5 +60,6 @@ function verification({ ok, checks, findings }: Extract<Observation, { kind: 've
 /** The lines that say most about a cell: its last ones, without comments. */
 function sketch(code: string): string[] {
   const lines = code.split('\n').filter((line) => line.trim() && !line.trim().startsWith('#'));
+  if (code.startsWith('%%')) return [`${lines[0]}  ${lines.length - 1} lines`];
   return lines.length > CODE_LINES ? [`… ${lines.length} lines`, ...lines.slice(-(CODE_LINES - 1))] : lines;
 }

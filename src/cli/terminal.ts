@@ -35,7 +35,8 @@ export interface TerminalStreams {
 export function createTerminal({ stdin, stdout, stderr, env }: TerminalStreams = process): Terminal {
   const plain = Boolean(env.NO_COLOR) || env.TERM === 'dumb';
   const live = Boolean(stderr.isTTY) && env.TERM !== 'dumb';
-  const columns = () => stderr.columns ?? stdout.columns ?? 80;
+  // A pseudo-terminal may say 0.
+  const columns = () => stderr.columns || stdout.columns || 80;
   let shown = false;
   const paint = (text: string, tone: Tone, stream: Stream) => (tone === 'plain' || plain || !stream.isTTY ? text : `\u001b[${CODES[tone]}m${text}\u001b[0m`);
   const wipe = () => {
