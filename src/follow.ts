@@ -28,9 +28,9 @@ export async function* followSession(folder: SessionFolder, session: string, opt
   let seen = '';
   for (let round = 0; !options.signal?.aborted; round += 1) {
     const result = readResult(folder, session);
-    const { events, next } = folder.readEvents(at);
+    const { events, next, ends } = folder.readEvents(at);
     at = next;
-    for (const event of events) yield { kind: 'event', event, next };
+    for (const [i, event] of events.entries()) yield { kind: 'event', event, next: ends[i]! };
     if (result) return yield { kind: 'end', result, why: null };
     if (round % SNAPSHOT_EVERY === 0) {
       const snapshot = await options.snapshot();

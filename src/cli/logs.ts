@@ -37,8 +37,8 @@ async function logs(session: string, { follow, from = 0, json, ...flags }: LogsO
     if (text) terminal.out(text);
   };
   if (!follow) {
-    const { events, next } = folder.readEvents(from);
-    for (const event of events) print(event, next);
+    const { events, next, ends } = folder.readEvents(from);
+    events.forEach((event, i) => print(event, ends[i]!));
     return json ? undefined : terminal.note(`more with --from ${next}`, 'dim');
   }
   const stop = new AbortController();

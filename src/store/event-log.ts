@@ -25,13 +25,13 @@ export class EventWriter {
   }
 }
 
-/** Events from a byte offset on, with the offset to resume at. A line still being written is left for the next call. */
-export function readEvents(path: string, from = 0): { events: SessionEvent[]; next: number } {
+/** Events from a byte offset on, with the offset to resume at after all of them and after each. A line still being written is left for the next call. */
+export function readEvents(path: string, from = 0): { events: SessionEvent[]; next: number; ends: number[] } {
   let fd: number;
   try {
     fd = openSync(path, 'r');
   } catch {
-    return { events: [], next: from };
+    return { events: [], next: from, ends: [] };
   }
   try {
     const parts: Buffer[] = [];
@@ -46,15 +46,18 @@ export function readEvents(path: string, from = 0): { events: SessionEvent[]; ne
     const bytes = Buffer.concat(parts);
     const end = bytes.lastIndexOf(0x0a) + 1;
     const events: SessionEvent[] = [];
-    for (const line of bytes.toString('utf8', 0, end).split('\n')) {
-      if (!line) continue;
+    const ends: number[] = [];
+    for (let start = 0; start < end; ) {
+      const stop = bytes.indexOf(0x0a, start);
       try {
-        events.push(JSON.parse(line) as SessionEvent);
+        events.push(JSON.parse(bytes.toString('utf8', start, stop)) as SessionEvent);
+        ends.push(from + stop + 1);
       } catch {
         // Two writers of one attempt can't interleave a line, but a full disk can cut one short.
       }
+      start = stop + 1;
     }
-    return { events, next: from + end };
+    return { events, next: from + end, ends };
   } finally {
     closeSync(fd);
   }
