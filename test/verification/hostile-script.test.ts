@@ -1,10 +1,11 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { codes, scriptOf, states, VerificationRoom } from './verification-room.js';
 
 let room: VerificationRoom;
 beforeAll(() => {
   room = new VerificationRoom();
 });
+afterEach(() => expect(room.alive).toBe(0));
 afterAll(() => room.close());
 
 test('a process that is left behind is a finding, and what it would write later is not taken', async () => {

@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { packageRoot } from '../../src/config/package-root.js';
 import { createKernels, type Kernels } from '../../src/kernel/kernels.js';
 import { createProcessBackend, type ProcessBackend } from '../../src/sandbox/process.js';
-import type { SandboxRef, SandboxSpec } from '../../src/sandbox/backend.js';
+import type { SandboxSpec } from '../../src/sandbox/backend.js';
+import { readRunState, supervisorAlive, type RunState } from '../../src/sandbox/process/run-state.js';
 import type { CheckResult, VerificationObservation } from '../../src/session/observation.js';
 import { createVerifier, type VerifyJob } from '../../src/verification/verify.js';
 
@@ -26,11 +27,12 @@ export class VerificationRoom {
   readonly folder = mkdtempSync(join(tmpdir(), 'nl2code-verify-'));
   /** What was kept, by path order: text of the blobs. */
   readonly kept = new Map<string, Buffer>();
-  /** Every sandbox that was started. */
-  readonly started: SandboxRef[] = [];
+  /** How often a sandbox was started. */
+  started = 0;
   readonly specs: SandboxSpec[] = [];
   readonly backend: ProcessBackend;
   readonly kernels: Kernels;
+  private readonly states = new Set<RunState>();
   private n = 0;
 
   constructor() {
@@ -39,7 +41,8 @@ export class VerificationRoom {
     backend.create = async (spec) => {
       this.specs.push(spec);
       const ref = await create(spec);
-      this.started.push(ref);
+      if (!ref.adopted) this.started += 1;
+      this.states.add(readRunState(spec.folder)!);
       return ref;
     };
     this.backend = backend;
@@ -74,6 +77,11 @@ export class VerificationRoom {
       .finally(() => {
         if (existsSync(folder)) throw new Error(`${folder} was not removed`);
       });
+  }
+
+  /** How many of the sandboxes that were started are alive. */
+  get alive(): number {
+    return [...this.states].filter(supervisorAlive).length;
   }
 
   private keep(fd: number, maxBytes: number): { hash: string; bytes: number } {
