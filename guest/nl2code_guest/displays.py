@@ -25,8 +25,9 @@ from nl2code_guest.reply import (
 from nl2code_guest.tables import is_table, table_texts
 from nl2code_guest.texts import bound
 
-#: One object may take this long to show itself.
+#: One object may take this long to show itself; drawing a figure takes longer.
 SHOW_SECONDS = 5.0
+FIGURE_SECONDS = 20.0
 
 _METHODS = {
     "text/html": "_repr_html_",
@@ -72,10 +73,11 @@ class Shown:
             self.add(figure)
 
     def _show(self, value: object) -> WireDisplay:
+        seconds = FIGURE_SECONDS if figures.is_figure(value) else SHOW_SECONDS
         try:
-            bundle = self._guard.within(SHOW_SECONDS, _bundle, value, self._max_chars)
+            bundle = self._guard.within(seconds, _bundle, value, self._max_chars)
         except TooSlow:
-            return _note(f"<{type(value).__name__} took longer than {SHOW_SECONDS:g} s to show itself>")
+            return _note(f"<{type(value).__name__} took longer than {seconds:g} s to show itself>")
         except Exception as error:
             return _note(f"<{type(value).__name__} can't be shown: {type(error).__name__}: {_message(error)}>")
         return self._to_wire(bundle)

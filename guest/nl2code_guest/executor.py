@@ -9,7 +9,7 @@ import sys
 from types import CodeType
 from typing import Any
 
-from nl2code_guest import figures, magics
+from nl2code_guest import cell_timer, figures
 from nl2code_guest.builtins_for_cells import install_builtins
 from nl2code_guest.displays import Shown
 from nl2code_guest.habits import translate
@@ -63,7 +63,7 @@ class Executor:
         return done, self._shown.images
 
     def _settle(self) -> None:
-        magics.end_time()
+        cell_timer.stop()
         self._shown.add_open_figures()
         flush_streams()
 

@@ -14,7 +14,10 @@ from typing import Any
 from nl2code_guest.reply import MAX_IMAGE_BYTES
 
 _PYPLOT = "matplotlib.pyplot"
-_DPIS = (100, 72, 50, 30)
+_DPI = 100.0
+_MAX_TRIES = 4
+#: Pixels of the longer side.
+_MAX_SIDE = 2400
 
 
 def install(show: Callable[[Any], None]) -> None:
@@ -58,14 +61,14 @@ def close(figure: Any) -> None:
 
 def figure_png(figure: Any) -> bytes | None:
     """The figure as PNG within the size limit, at a lower resolution where needed; None when it never fits."""
-    inches = max(1.0, *figure.get_size_inches())
-    for dpi in _DPIS:
-        # A figure of a hundred inches would take gigabytes to draw.
-        within = min(float(dpi), 4000 / inches)
+    # A figure of a hundred inches would take gigabytes to draw.
+    dpi = min(_DPI, _MAX_SIDE / max(1.0, *figure.get_size_inches()))
+    for _ in range(_MAX_TRIES):
         buffer = io.BytesIO()
-        figure.savefig(buffer, format="png", dpi=within, bbox_inches="tight")
+        figure.savefig(buffer, format="png", dpi=dpi, bbox_inches="tight")
         if buffer.tell() <= MAX_IMAGE_BYTES:
             return buffer.getvalue()
+        dpi *= min(0.8, 0.9 * (MAX_IMAGE_BYTES / buffer.tell()) ** 0.5)
     return None
 
 

@@ -8,8 +8,7 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 PROTOCOL_VERSION = 1
 MAX_HEADER_BYTES = 4 << 20
@@ -30,8 +29,7 @@ class FrameError(ValueError):
     """The peer broke the rules of the wire; the message is one sentence."""
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
+class Frame(NamedTuple):
     """One message: its header and the bytes behind it."""
 
     header: dict[str, Any]

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from nl2code_guest.frames import FrameError
 
@@ -16,8 +14,7 @@ MAX_TIMEOUT_MS = 7 * 24 * 3600 * 1000
 MAX_OUTPUT_CHARS = 200_000
 
 
-@dataclass(frozen=True, slots=True)
-class Hello:
+class Hello(NamedTuple):
     """First message of a stream."""
 
     protocol: int
@@ -25,8 +22,7 @@ class Hello:
     epoch: Epoch
 
 
-@dataclass(frozen=True, slots=True)
-class Exec:
+class Exec(NamedTuple):
     """Run cell `k`, or learn its result."""
 
     k: int
@@ -37,15 +33,13 @@ class Exec:
     epoch: Epoch
 
 
-@dataclass(frozen=True, slots=True)
-class Interrupt:
+class Interrupt(NamedTuple):
     """End the running cell `k`, keep its variables."""
 
     k: int
 
 
-@dataclass(frozen=True, slots=True)
-class Ping:
+class Ping(NamedTuple):
     """Answered at once, also while a cell runs."""
 
     n: int
@@ -71,6 +65,9 @@ def parse_host_message(header: dict[str, Any]) -> HostMessage:
 def _exec(header: dict[str, Any]) -> Exec:
     code = _string(header, "code")
     sha = _string(header, "sha")
+    # OpenSSL takes milliseconds to load, which the init spends while the zygote starts.
+    import hashlib
+
     try:
         digest = hashlib.sha256(code.encode("utf-8")).hexdigest()
     except UnicodeEncodeError as error:

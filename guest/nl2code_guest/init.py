@@ -10,6 +10,7 @@ ends, so does everything here.
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 import re
 import selectors
@@ -33,6 +34,8 @@ from nl2code_guest.reply import KernelSaid, WireReply
 from nl2code_guest.system_calls import become_reaper, close_all_but, kill_descendants, set_dumpable
 from nl2code_guest.zygote_link import ZygoteLink
 
+#: The host's built-in cell.
+INSPECTION = "__import__('nl2code_guest.inspection', fromlist=['report']).report()"
 _MAX_STREAMS = 8
 #: A kernel whose socket has ended is given this long to be seen dead.
 _DEATH_S = 0.5
@@ -86,6 +89,7 @@ class Init:
         self._zygote = ZygoteLink(self._selector, options.warm, self._run_zygote, self._on_zygote)
         signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
         signal.set_wakeup_fd(wake_writer.fileno(), warn_on_full_buffer=False)
+        importlib.import_module("hashlib")
 
     def run(self) -> None:
         """Serves until the control socket ends."""
@@ -221,7 +225,7 @@ class Init:
         if self._kernel.pid is None or self._kernel.is_dead():
             # Its birth or its death is seen soon, and this cell looked at again.
             return
-        fresh = self._kernel.cells == 0 and cell.k > 0
+        fresh = self._kernel.cells == 0 and cell.k > 0 and not self._kernel.continues
         try:
             self._ledger.start(cell.k, cell.sha, cell.epoch, fresh)
         except OSError as error:
@@ -230,6 +234,7 @@ class Init:
         # What lies in the pipes was written between the cells.
         self._kernel.drain()
         self._kernel.cells += 1
+        self._kernel.pristine = self._kernel.pristine and cell.code == INSPECTION
         cell.begin(fresh)
         self._kernel.send({"type": "run", "k": cell.k, "code": cell.code, "maxOutputChars": cell.max_output_chars})
         if cell.asked_to_end:
@@ -265,7 +270,7 @@ class Init:
 
     # --- the kernel ------------------------------------------------------------------------------------------------
 
-    def _ask_for_kernel(self, want: str) -> None:
+    def _ask_for_kernel(self, want: str, continues: bool = False) -> None:
         self._forks += 1
         kernel = KernelLink(self._selector, self._on_kernel, self._on_kernel_wire_end, self._on_output)
         try:
@@ -275,7 +280,17 @@ class Init:
             kernel.close()
             return
         kernel.handed_over()
+        kernel.early, kernel.continues = not self._zygote.idle, continues
         self._kernel = kernel
+
+    def _renew_kernel(self) -> None:
+        """Replaces a kernel that was forked early for the look at the inputs by one that has everything imported."""
+        kernel = self._kernel
+        if kernel and kernel.pid and kernel.early and kernel.pristine and self._zygote.idle and self._cell is None:
+            kernel.kill()
+            kernel.close()
+            self._kernel = None
+            self._ask_for_kernel(self._options.warm, continues=True)
 
     def _on_kernel(self, frame: Frame) -> None:
         cell, kernel = self._cell, self._kernel
@@ -288,6 +303,7 @@ class Init:
         reply = cell.reply(said)
         reply["stdout"], reply["stderr"] = cell.output.end(self._to_host)
         self._finish(reply, said.attachments)
+        self._renew_kernel()
 
     def _on_kernel_wire_end(self, error: FrameError | None) -> None:
         if self._kernel and error:
@@ -357,6 +373,8 @@ class Init:
             self._give_up(f"A kernel can't be started: {message['failed']}.")
         elif self._zygote.idle and self._kernel is None:
             self._ask_for_kernel(self._options.warm)
+        elif self._zygote.idle:
+            self._renew_kernel()
 
     def _on_zygote_death(self) -> None:
         self._zygote.replace()

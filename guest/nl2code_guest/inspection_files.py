@@ -220,7 +220,8 @@ def _excel(path: str, name: str) -> Iterator[Part]:
         sheets = book.sheet_names
         for sheet in sheets[:_MAX_SHEETS]:
             code = f"pd.read_excel({name!r}, sheet_name={sheet!r})"
-            yield Part(f"Excel sheet {sheet!r}", code, book.parse(sheet, nrows=_FIRST_ROWS))
+            table = pd.read_excel(book, sheet_name=sheet, nrows=_FIRST_ROWS)
+            yield Part(f"Excel sheet {sheet!r}", code, table)
         if len(sheets) > _MAX_SHEETS:
             yield Part(f"{len(sheets) - _MAX_SHEETS} more sheets: {str(sheets[_MAX_SHEETS:])[:300]}")
 

@@ -10,6 +10,7 @@ import sys
 import time
 from types import TracebackType
 
+from nl2code_guest import cell_timer
 from nl2code_guest.installed import all_packages, installed_packages
 
 
@@ -56,21 +57,10 @@ _INSTEAD = {
     "cat": "use print(open(path).read())",
 }
 
-_started: float | None = None
-
 
 def start_time() -> None:
     """`%%time`: the wall time is printed when the cell ends."""
-    global _started
-    _started = time.perf_counter()
-
-
-def end_time() -> None:
-    """Prints the wall time of a cell that began with `%%time`; called at the end of every cell."""
-    global _started
-    if _started is not None:
-        began, _started = _started, None
-        _print_time(began)
+    cell_timer.start()
 
 
 def note_timeit() -> None:
@@ -87,7 +77,7 @@ class timing:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        _print_time(self._began)
+        cell_timer.print_time(self._began)
 
 
 def line_magic(name: str, argument: str) -> None:
@@ -178,8 +168,3 @@ def _write_file(argument: str, body: str) -> None:
 def _flush() -> None:
     sys.stdout.flush()
     sys.stderr.flush()
-
-
-def _print_time(began: float) -> None:
-    seconds = time.perf_counter() - began
-    print(f"Wall time: {seconds:.2f} s" if seconds >= 1 else f"Wall time: {seconds * 1000:.2f} ms")

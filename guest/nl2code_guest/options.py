@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 WARM = ("bare", "data", "all")
 DURABILITY = ("process", "host")
@@ -12,8 +12,7 @@ class UsageError(ValueError):
     """The command line is wrong; the message is one sentence that says how."""
 
 
-@dataclass(frozen=True)
-class Options:
+class Options(NamedTuple):
     """What the launcher asks for, resolved."""
 
     #: Inherited AF_UNIX socket that hands over streams, one byte and one descriptor each.

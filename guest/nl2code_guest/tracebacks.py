@@ -44,13 +44,14 @@ def _chain(trace: traceback.TracebackException, workspace: str) -> Iterator[str]
             break
         links.append((at, joint))
     for link, joint in reversed(links):
-        yield from _one(link, workspace)
+        # The stack of a syntax error is the parser's own, and the error says where.
+        yield from _one(link, workspace, short=link is not trace or hasattr(link, "msg"))
         yield joint
 
 
-def _one(trace: traceback.TracebackException, workspace: str) -> Iterator[str]:
-    if hasattr(trace, "msg") and not any(_is_users(frame.filename, workspace) for frame in trace.stack):
-        # The parser's own frames; the error says where.
+def _one(trace: traceback.TracebackException, workspace: str, short: bool) -> Iterator[str]:
+    """The lines of one error; `short` leaves out a stack that holds none of the user's lines."""
+    if short and not any(_is_users(frame.filename, workspace) for frame in trace.stack):
         yield from trace.format_exception_only()
         return
     frames = [frame for frame in trace.stack if not frame.filename.startswith(_OURS)]

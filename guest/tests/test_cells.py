@@ -77,7 +77,7 @@ def test_a_forked_child_that_runs_to_the_end_of_the_cell_is_not_a_second_kernel(
 
 def test_a_forked_pool_works_on_a_function_of_a_cell(shared: Guest) -> None:
     shared.run("def triple(x):\n    return 3 * x")
-    code = "import multiprocessing\nwith multiprocessing.get_context('fork').Pool(2) as p:\n    r = p.map(triple, [1, 2])\nr"
+    code = "import multiprocessing as m\nwith m.get_context('fork').Pool(2) as p:\n    r = p.map(triple, [1, 2])\nr"
     assert shared.run(code).text == "[3, 6]"
 
 
