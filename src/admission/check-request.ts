@@ -2,7 +2,6 @@ import { basename } from 'node:path';
 import type { ResolvedConfig } from '../config.js';
 import { SANDBOX_BACKENDS } from '../config/schema.js';
 import type { ModelEndpoint } from '../model/endpoint.js';
-import { createOpenAiEndpoint } from '../model/openai-endpoint.js';
 import { priceOf } from '../model/prices.js';
 import { Nl2codeError } from '../session/error-table.js';
 import { APPROVAL_POLICIES, STRATEGIES, type ApprovalPolicy, type Isolation, type Request } from '../session/request.js';
@@ -152,7 +151,8 @@ async function checkModel(model: string, config: ResolvedConfig, endpoint?: Admi
     throw refusal(`The model ${shown(model)} is not known, because no endpoint is configured: set OPENAI_API_KEY or OPENAI_BASE_URL, or leave the model out for the scripted one.`, 'model-not-found');
   }
   try {
-    await (endpoint ?? createOpenAiEndpoint({ baseUrl: baseUrl!, apiKey, stallMs })).probe(model, { timeoutMs: PROBE_MS });
+    const asked = endpoint ?? (await import('../model/openai-endpoint.js')).createOpenAiEndpoint({ baseUrl: baseUrl!, apiKey, stallMs });
+    await asked.probe(model, { timeoutMs: PROBE_MS });
   } catch (error) {
     if (!(error instanceof Nl2codeError) || error.code !== 'model-unreachable') throw error;
     throw refusal(error.message.replace(/; the session tries again by itself\.$/, '.'), 'model-unreachable', error);

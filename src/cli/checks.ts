@@ -4,7 +4,6 @@ import { dirname, join } from 'node:path';
 import type { ResolvedConfig } from '../config.js';
 import { prepareDataDir } from '../embedded/data-dir.js';
 import { findTemporalExecutable } from '../embedded/temporal-executable.js';
-import { createOpenAiEndpoint } from '../model/openai-endpoint.js';
 import type { SandboxBackend } from '../sandbox/backend.js';
 import { size } from './result-text.js';
 
@@ -59,6 +58,7 @@ export async function checkModel({ model }: Pick<ResolvedConfig, 'model'>): Prom
     return { name: 'model', ok, detail: ok ? 'scripted (written playbooks, no AI): set OPENAI_BASE_URL or OPENAI_API_KEY for a real one' : `${JSON.stringify(name)} needs an endpoint: set OPENAI_BASE_URL or OPENAI_API_KEY` };
   }
   try {
+    const { createOpenAiEndpoint } = await import('../model/openai-endpoint.js');
     await createOpenAiEndpoint({ baseUrl, apiKey, stallMs }).probe(name, { timeoutMs: 10_000 });
     return { name: 'model', ok: true, detail: `${name} at ${new URL(baseUrl).host}` };
   } catch (error) {

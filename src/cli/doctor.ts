@@ -1,6 +1,5 @@
 import { Command } from 'commander';
 import type { ConfigFlags } from '../config.js';
-import { createBackend } from '../world.js';
 import { checkDataDir, checkModel, checkNode, checkPython, checkSandbox, checkTemporal } from './checks.js';
 import { clean } from './clean.js';
 import { configOf, withConfig, withServing } from './config-options.js';
@@ -12,6 +11,7 @@ export function doctorCommand(context: CliContext): Command {
   return withServing(withConfig(command)).action(async (options: ConfigFlags & { json?: boolean }) => {
     const { terminal, env } = context;
     const config = configOf(options, context);
+    const { createBackend } = await import('../world.js');
     const backend = createBackend(config);
     const checks = [checkNode(), checkPython(config), checkTemporal(config, env), await checkSandbox(backend).finally(() => backend.close()), await checkModel(config), checkDataDir(config)];
     context.exitCode = checks.every(({ ok }) => ok) ? 0 : 1;

@@ -6,7 +6,6 @@ import { refusal } from '../admission/refusal.js';
 import type { ResolvedConfig } from '../config.js';
 import { Nl2codeError } from '../session/error-table.js';
 import type { SessionFolder } from '../store/session-store.js';
-import { createBackend } from '../world.js';
 import { configOf } from './config-options.js';
 import type { CliContext } from './context.js';
 import { EXIT } from './exit-code.js';
@@ -70,6 +69,7 @@ async function sameModel(host: SessionClient, { model, dataDir }: ResolvedConfig
 
 /** Generated code never runs in less isolation than was asked for, so a machine without it is refused before anything starts. */
 async function checkSandbox(config: ResolvedConfig, isolation: string): Promise<void> {
+  const { createBackend } = await import('../world.js');
   const backend = createBackend({ ...config, sandbox: { ...config.sandbox, pool: 0, isolation: isolation as 'bubblewrap' | 'none' } });
   try {
     const probe = await backend.probe();
@@ -81,6 +81,7 @@ async function checkSandbox(config: ResolvedConfig, isolation: string): Promise<
 
 /** Nobody comes back to this kernel: what is stopped, or was served by this command alone, leaves no process to its lease. */
 async function endSandbox(config: ResolvedConfig, { sandbox }: SessionFolder): Promise<void> {
+  const { createBackend } = await import('../world.js');
   const backend = createBackend({ ...config, sandbox: { ...config.sandbox, pool: 0 } });
   await backend.destroy({ backend: backend.name, id: 'ended', folder: sandbox });
   await backend.close();

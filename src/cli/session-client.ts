@@ -1,6 +1,6 @@
-import { Client, Connection } from '@temporalio/client';
+import type { Connection } from '@temporalio/client';
 import { createAdmission, type RequestOptions } from '../admission/admit.js';
-import { Nl2codeClient, type Admission } from '../client.js';
+import type { Admission, Nl2codeClient } from '../client.js';
 import type { ResolvedConfig } from '../config.js';
 import { attachHost, type HostLease } from '../embedded/attach.js';
 import { Nl2codeError } from '../session/error-table.js';
@@ -22,7 +22,9 @@ export async function attachClient(config: ResolvedConfig, options: { embed?: bo
   const lease = await attachHost(config, { embed: options.embed ?? false });
   if (!lease) return null;
   try {
-    const connection = await connect(config, lease);
+    // Half a second of loading that commands without a server do not pay.
+    const [{ Client, Connection }, { Nl2codeClient }] = await Promise.all([import('@temporalio/client'), import('../client.js')]);
+    const connection = await connect(Connection, config, lease);
     const client = new Nl2codeClient<RequestOptions>({
       client: new Client({ connection, namespace: lease.namespace }),
       store: new SessionStore(config.dataDir, config.durability),
@@ -43,10 +45,10 @@ export async function attachClient(config: ResolvedConfig, options: { embed?: bo
   }
 }
 
-async function connect(config: ResolvedConfig, { address }: HostLease): Promise<Connection> {
+async function connect(server: typeof Connection, config: ResolvedConfig, { address }: HostLease): Promise<Connection> {
   const options = connectOptions(config, address);
   try {
-    return await Connection.connect({ ...options, connectTimeout: CONNECT_MS });
+    return await server.connect({ ...options, connectTimeout: CONNECT_MS });
   } catch (error) {
     throw new Nl2codeError('temporal-unavailable', `The Temporal server at ${options.address} does not answer.`, { cause: error });
   }
