@@ -10,7 +10,7 @@ import { prepareDataDir } from './data-dir.js';
 import type { HostProcessConfig, HostProcessMessage } from './host-main.js';
 import { lockHolder } from './host-lock.js';
 import type { HostRecord } from './host-record.js';
-import { LEAVE, hostSocketPath, type HostMessage } from './host-socket.js';
+import { LEAVE, hostSocketPath, refuseForeign, type HostMessage } from './host-socket.js';
 import { script, type HostOptions } from './host.js';
 import { onLine } from './lines.js';
 
@@ -70,16 +70,18 @@ export async function attachHost(config: ResolvedConfig, options: AttachOptions)
 
 /** A lease from whoever listens, or null when nobody does. Throws what made the host's start fail. */
 async function holdOn(dataDir: string, timeoutMs: number): Promise<HostLease | null> {
-  const socket = connect(socketPath(dataDir));
+  const path = socketPath(dataDir);
+  refuseForeign(path);
+  const socket = connect(path);
   const timer = setTimeout(() => socket.destroy(), Math.max(timeoutMs, 1));
   const gone = new Promise<void>((resolve) => socket.on('close', () => resolve()));
   let record: HostRecord | null = null;
   try {
     const first = await new Promise<HostMessage | null>((resolve) => {
       onLine(socket, (line) => {
-        const message = JSON.parse(line) as HostMessage;
-        if (message.kind === 'record') record = message.record;
-        resolve(message);
+        const message = readMessage(line);
+        if (message?.kind === 'record') record = message.record;
+        if (message !== null) resolve(message);
       });
       void gone.then(() => resolve(null));
     });
@@ -93,6 +95,14 @@ async function holdOn(dataDir: string, timeoutMs: number): Promise<HostLease | n
     throw error;
   } finally {
     clearTimeout(timer);
+  }
+}
+
+function readMessage(line: string): HostMessage | null {
+  try {
+    return JSON.parse(line) as HostMessage;
+  } catch {
+    return null;
   }
 }
 

@@ -47,7 +47,8 @@ export class HostSocket {
 
   /** The caller holds the host lock, so a socket file that lies there has no listener. */
   async listen(): Promise<void> {
-    ensureOwnFolder(dirname(this.path));
+    mkdirSync(dirname(this.path), { recursive: true, mode: 0o700 });
+    refuseForeign(this.path);
     rmSync(this.path, { force: true });
     await new Promise<void>((resolve, reject) => {
       this.server.once('error', reject);
@@ -103,11 +104,13 @@ export class HostSocket {
   }
 }
 
-function ensureOwnFolder(folder: string): void {
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
-  const { uid, mode } = lstatSync(folder);
-  const isOwn = process.getuid === undefined || uid === process.getuid() || process.getuid() === 0;
-  if (!isOwn || (mode & 0o022 & ~0o1000) !== 0) {
-    throw new Nl2codeError('store-unwritable', `The folder ${folder} of the host's socket may be changed by others.`);
+/** Anybody may have made the folder under the temporary one before us: then nothing is told there and nothing believed. */
+export function refuseForeign(path: string): void {
+  const folder = dirname(path);
+  if (!folder.startsWith(join(tmpdir(), 'nl2code-'))) return;
+  const found = lstatSync(folder, { throwIfNoEntry: false });
+  if (found === undefined || process.getuid === undefined) return;
+  if (!found.isDirectory() || found.uid !== process.getuid() || (found.mode & 0o077) !== 0) {
+    throw new Nl2codeError('store-unwritable', `The folder ${folder} of the host's socket may be changed by others.`, { remedy: 'Remove it, or name a --data-dir with a shorter path.' });
   }
 }

@@ -1,7 +1,8 @@
-import { mkdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { chmodSync, mkdirSync, rmdirSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { attachHost } from '../../src/embedded/attach.js';
+import { hostSocketPath } from '../../src/embedded/host-socket.js';
 import { lockHolder } from '../../src/embedded/host-lock.js';
 import { HostRoom, answers, entries, exitCode, kill, until } from './host-room.js';
 
@@ -81,6 +82,16 @@ describe('attaching', () => {
     expect(second.hostPid).toBe(lease.hostPid);
     await second.release();
     await lease.release();
+  });
+
+  it('believes no socket in a folder that others may change', async () => {
+    const dataDir = join(room.folder, 'd'.repeat(120));
+    const config = room.config({ dataDir });
+    const folder = dirname(hostSocketPath(dataDir));
+    mkdirSync(folder, { mode: 0o777 });
+    chmodSync(folder, 0o777);
+    await expect(attachHost(config, { embed: true, host: { entries } })).rejects.toThrow(`The folder ${folder} of the host's socket may be changed by others.`);
+    rmdirSync(folder);
   });
 
   it('fails with the last words of a worker that cannot start, and leaves no process', async () => {
