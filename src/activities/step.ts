@@ -48,7 +48,7 @@ export async function step<K extends StepKind>(world: StepWorld, call: StepCall<
   try {
     const known = folder.chain.memo(key);
     if (known) return toReply(known);
-    events.emit('step-started', call.ask ? { ask: call.ask } : undefined);
+    events.emit('step-started', { worker: process.pid, ...(call.ask ? { ask: call.ask } : {}) });
     const startedAt = Date.now();
     const done = await effect({ call, folder, past: folder.chain.walk(call.parent), key, attempt, scheduledMs, events, signal: context.cancellationSignal });
     const spent = done.spent ?? NOTHING_SPENT;

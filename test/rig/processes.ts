@@ -57,12 +57,20 @@ export class Processes {
     return this;
   }
 
-  async startWorker(fail?: FailPoint): Promise<ChildProcess> {
+  /** The worker process that began a step. */
+  workerOf(event: SessionEvent): ChildProcess {
+    const pid = (event.data as { worker: number }).worker;
+    return this.workers.find((worker) => worker.pid === pid)!;
+  }
+
+  /** `only` limits what the worker takes: workflow tasks, or activities one at a time. */
+  async startWorker(fail?: FailPoint, only: 'workflows' | 'activities' | '' = ''): Promise<ChildProcess> {
     const child = spawn(process.execPath, [WORKER], {
       stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
       env: {
         ...process.env,
         NL2CODE_WORKER_CONFIG: JSON.stringify({ config: this.config, address: this.server.address, modelUrl: this.model.baseUrl }),
+        NL2CODE_TEST_ONLY: only,
         ...(fail ? { NL2CODE_TEST_FAIL: JSON.stringify({ ...fail, marker: join(this.dir, 'failed') }) } : {}),
       },
     });
@@ -128,8 +136,7 @@ export class Processes {
   /** Pids of the supervisor and the processes of a session's sandbox. */
   sandboxPids(session: string): { supervisor: number; child: number; kernel: number | undefined } {
     const state = JSON.parse(readFileSync(join(this.store.at(session).sandbox, 'run', 'state.json'), 'utf8')) as { pid: number; childPid: number };
-    const zygotes = children(state.childPid);
-    return { supervisor: state.pid, child: state.childPid, kernel: zygotes.flatMap(children)[0] };
+    return { supervisor: state.pid, child: state.childPid, kernel: children(state.childPid).at(-1) };
   }
 
   async stop(): Promise<void> {

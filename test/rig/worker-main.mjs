@@ -27,11 +27,18 @@ const dying = {
 
 const world = createWorld(config, modelUrl);
 const connection = await NativeConnection.connect({ address });
+// A worker that takes one activity at a time polls for no other: frozen, it swallows none.
+const limits = {
+  workflows: { enableNonLocalActivities: false },
+  activities: { maxConcurrentActivityTaskExecutions: 1 },
+}[process.env.NL2CODE_TEST_ONLY];
+const bundle = process.env.NL2CODE_TEST_ONLY === 'activities' ? {} : workflowSource();
 const worker = await Worker.create({
+  ...limits,
   connection,
   namespace: config.namespace,
   taskQueue: config.taskQueue,
-  ...workflowSource(),
+  ...bundle,
   plugins: [new Nl2codePlugin({ world })],
   interceptors: { activity: [(context) => ({ inbound: Object.assign(Object.create(dying), { type: context.info.activityType }) })] },
 });
