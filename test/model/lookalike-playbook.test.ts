@@ -21,10 +21,27 @@ const PROMPT =
 const USUAL = ['user_id', 'purch_freq', 'avg_ov', 'days_last_purch'];
 const OTHER = ['customer_no', 'n_purchases', 'avg_basket_eur', 'last_order_age_d'];
 
-const opening = (strategy: string, columns: string[]): ChatMessage[] => [
+/** As the built-in look at the inputs prints it. */
+function inspection(columns: string[]): string {
+  const of = (types: string[]) => columns.map((c) => `  ${c}  ${types[[...USUAL, ...OTHER].indexOf(c) % 4]}`).join('\n');
+  const seeds = of(['int64, 100 distinct, 1 to 9', 'int64, 6 distinct, 7 to 12', 'float64, 100 distinct, 232.03 to 705.35', 'int64, 34 distinct, 2 to 47']);
+  const users = of(['int64, 10,000 distinct, 1 to 9', 'float64, 500 null, 30 distinct, 0 to 29, all whole', 'float64, 9,253 distinct, 54.77 to 1733.45', 'int64, 515 distinct, 0 to 854']);
+  return `2 input files, in the current directory under their names.
+
+high_value_q1.csv · CSV, comma, UTF-8 · 100 rows × 4 columns · 2.0 kB
+  pd.read_csv('high_value_q1.csv')
+${seeds}
+
+user_features.parquet · Parquet · 10,000 rows × 5 columns · 145.3 kB
+  pd.read_parquet('user_features.parquet')
+${users}
+  mkt_cd  str, 4 distinct, values: 'EU' 4,000, 'UK' 2,500, 'NA' 2,000, 'APAC' 1,500`;
+}
+
+const opening = (strategy: string, looked: string): ChatMessage[] => [
   { role: 'system', content: asks[strategy]!.system },
   { role: 'user', content: `Request\n${PROMPT}\n\nInput files\n- "high_value_q1.csv" (2000 bytes)\n\nData\npurch_freq is the number of purchases.` },
-  { role: 'user', content: `The inputs, as inspected:\nhigh_value_q1.csv: 100 rows\n${columns.map((c) => `  ${c} int64`).join('\n')}\nuser_features.parquet: 10000 rows\n${columns.map((c) => `  ${c} double`).join('\n')}\n  mkt_cd string` },
+  { role: 'user', content: `The inputs, as inspected:\n${looked}` },
 ];
 
 /** What the kernel and verification answer, turn by turn. */
@@ -51,8 +68,8 @@ function sent(messages: ChatMessage[], tools: string[]): Sent {
 }
 
 /** Plays until the observations are used up. Observation `blank` is sent empty. */
-function playThrough(columns: string[], blank = -1): Played[] {
-  const messages = opening('codeact', columns);
+function playThrough(looked: string, blank = -1): Played[] {
+  const messages = opening('codeact', looked);
   const replies: Played[] = [];
   for (let i = 0; i <= OBSERVATIONS.length; i++) {
     const played = play(PLAYBOOKS, sent(messages, ['run_cell', 'submit', 'review']));
@@ -67,7 +84,7 @@ const turns = (replies: Played[]) => replies.map((r) => (r.kind === 'reply' ? r.
 const argumentsOf = (played: Played | undefined) => JSON.parse((played?.kind === 'reply' && played.calls[0]?.arguments) || '{}') as Record<string, string>;
 
 test.each([[USUAL], [OTHER], [USUAL.toReversed()]])('plays through with the columns %j, never naming others', (columns) => {
-  const replies = playThrough(columns);
+  const replies = playThrough(inspection(columns));
   expect(turns(replies)).toEqual(['plan', 'score the users', 'fill the gaps', 'make the holdout exact', 'write the script', 'run the script', 'submit', 'review', 'review after an edit']);
   const text = JSON.stringify(replies.map((r) => (r.kind === 'reply' ? [r.say, r.calls] : r)));
   for (const other of columns.includes('user_id') ? OTHER : USUAL.filter((c) => c !== 'user_id')) expect(text).not.toContain(other);
@@ -76,19 +93,18 @@ test.each([[USUAL], [OTHER], [USUAL.toReversed()]])('plays through with the colu
 });
 
 test('fails with a blanked inspection, and with any blanked observation that a turn was written for', () => {
-  const messages = opening('codeact', USUAL);
-  messages[2] = { role: 'user', content: 'The inputs, as inspected:\n' };
+  const messages = opening('codeact', '');
   expect(play(PLAYBOOKS, sent(messages, []))).toMatchObject({ kind: 'mismatch', message: expect.stringContaining('turn 1 "plan" reads') });
   for (const blank of [1, 2, 3, 4, 5, 6, 7]) {
-    const last = playThrough(USUAL, blank);
+    const last = playThrough(inspection(USUAL), blank);
     expect(last).toHaveLength(blank + 2);
     expect(last.at(-1)).toMatchObject({ kind: 'mismatch' });
   }
 });
 
 test('a lost kernel is loaded again, and the cell it cost is sent again', () => {
-  const messages = opening('codeact', OTHER);
-  const said = ['Go on.', 'Input X contains NaN', 'The kernel died in this cell: killed by SIGKILL.', 'reloaded: 10000 rows', OBSERVATIONS[2]!];
+  const messages = opening('codeact', inspection(OTHER));
+  const said = ['Go on.', 'Input X contains NaN', "The kernel died in this cell: killed by SIGKILL. The kernel's variables are gone; whether this cell's effects happened is not known. Files are still there.", 'The kernel was started afresh before this cell: variables of earlier cells are gone, files are still there.\nreloaded: 10000 rows', OBSERVATIONS[2]!];
   const names = said.map((content) => {
     const played = play(PLAYBOOKS, sent(messages, ['run_cell']));
     if (played.kind === 'reply') messages.push({ role: 'assistant', content: played.say, calls: played.calls as unknown as RawCall[] }, { role: 'user', content });
@@ -101,19 +117,20 @@ test('a lost kernel is loaded again, and the cell it cost is sent again', () => 
 describe('the script', () => {
   const run = promisify(execFile);
   const python = (folder: string, ...args: string[]) => run(PYTHON, args, { cwd: folder, env: { PATH: process.env.PATH, PYTHONPATH: join(PACK, 'lib'), OMP_NUM_THREADS: '1' } });
-  const written = (columns: string[]) => (argumentsOf(playThrough(columns)[4]).code ?? '').replace(/^%%writefile lookalike\.py\n/, '');
+  const written = (looked: string) => (argumentsOf(playThrough(looked)[4]).code ?? '').replace(/^%%writefile lookalike\.py\n/, '');
 
   test('is the same under single-shot, in its only reply', () => {
-    const only = play(PLAYBOOKS, sent(opening('single-shot', OTHER), ['submit']));
+    const only = play(PLAYBOOKS, sent(opening('single-shot', inspection(OTHER)), ['submit']));
     expect(only).toMatchObject({ turn: 'submit', last: true });
-    expect(argumentsOf(only).code).toBe(written(OTHER));
+    expect(argumentsOf(only).code).toBe(written(inspection(OTHER)));
   });
 
   test('passes every check of the pack, on data with other names in another order', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'lookalike-'));
-    const { stdout } = await run(PYTHON, [join(PACK, 'generate.py'), '--seed', '7', '--columns', 'varied', '--shuffle-columns', '--out', folder]);
-    const { columns } = JSON.parse(stdout) as { columns: Record<string, string> };
-    writeFileSync(join(folder, 'lookalike.py'), written(Object.values(columns).slice(0, 4)));
+    await run(PYTHON, [join(PACK, 'generate.py'), '--seed', '7', '--columns', 'varied', '--shuffle-columns', '--out', folder]);
+    const look = 'from nl2code_guest.inspection import report\nreport()';
+    const { stdout: looked } = await run(PYTHON, ['-c', look], { cwd: folder, env: { PATH: process.env.PATH, PYTHONPATH: join(ROOT, 'guest'), NL2CODE_INPUTS: folder } });
+    writeFileSync(join(folder, 'lookalike.py'), written(looked));
     expect(await python(folder, 'lookalike.py')).toEqual({ stdout: 'scored 10000 users, selected 1000: 800 target, 200 holdout\n', stderr: '' });
     const check = `import json, pathlib, sys, types
 sys.path.insert(0, sys.argv[1])
@@ -130,7 +147,7 @@ print(json.dumps(lookalike.run(types.SimpleNamespace(inputs=here, outputs=out, t
 
   test('ends with one sentence and no output on a missing, an empty and a renamed input', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'lookalike-'));
-    writeFileSync(join(folder, 'lookalike.py'), written(USUAL));
+    writeFileSync(join(folder, 'lookalike.py'), written(inspection(USUAL)));
     await run(PYTHON, [join(PACK, 'generate.py'), '--out', folder]);
     const seeds = readFileSync(join(folder, 'high_value_q1.csv'), 'utf8');
     writeFileSync(join(folder, 'empty.csv'), seeds.split('\n')[0] + '\n');

@@ -158,11 +158,11 @@ describe('what is sent', () => {
   });
 
   test('a refusal that does not go away is not repeated, and not remembered', async () => {
-    const { ask, server } = await against([failure(400, 'unknown field max_tokens')]);
+    const { ask, server } = await against([failure(400, 'unknown field max_tokens or max_completion_tokens')]);
     expect((await errorOf(ask())).code).toBe('model-bad-request');
-    expect(server.seen).toHaveLength(2);
+    expect(server.seen).toHaveLength(3);
     await errorOf(ask());
-    expect(server.seen[2]?.body).toHaveProperty('max_tokens');
+    expect(server.seen[3]?.body).toHaveProperty('max_tokens');
   });
 });
 

@@ -22,7 +22,7 @@ export interface Playbook {
   detours: Detour[];
 }
 
-/** Text taken from what was sent: the first group of `find`, in messages that match `in`. */
+/** Text taken from what was sent: the group `value`, else the first, else the whole of `find`, in messages that match `in`. */
 export interface Capture {
   in: RegExp | null;
   find: RegExp;

@@ -98,7 +98,7 @@ function found(capture: Capture, messages: readonly SentMessage[]): string | und
   for (const message of messages) {
     if (!isTold(message) || (capture.in && !capture.in.test(message.text))) continue;
     const match = capture.find.exec(message.text);
-    if (match) return match[1] ?? match[0];
+    if (match) return match.groups?.value ?? match[1] ?? match[0];
   }
   return undefined;
 }
