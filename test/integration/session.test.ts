@@ -1,7 +1,9 @@
+import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { playbookReport } from '../../src/model/scripted/control.js';
 import type { Result } from '../../src/session/result.js';
 import type { Proposal } from '../../src/session/decision.js';
+import { recordHistories } from '../rig/histories.js';
 import { startInProcess, toEnd, type InProcess } from '../rig/in-process.js';
 
 let rig: InProcess;
@@ -11,6 +13,7 @@ beforeAll(async () => {
 afterAll(() => rig.close());
 
 const prompt = 'Write the quick numbers.';
+const record = async (name: string, session: string): Promise<void> => (process.env.NL2CODE_RECORD_HISTORIES ? recordHistories(rig.temporal, name, session) : undefined);
 
 /** Starts a request, calls `onProposal` once for each proposal, and gives the result. */
 async function run(options: object, onProposal?: (session: string, proposal: Proposal) => Promise<void>): Promise<{ session: string; result: Result | null; proposals: Proposal[] }> {
@@ -34,13 +37,14 @@ describe('a session', () => {
     expect(result!.script).toContain('NUMBER = 15');
     const lines = rig.store.at(session).chain.walk(rig.store.at(session).chain.head());
     expect(lines.map((link) => link.record.kind)).toEqual(['open', 'execute', 'plan', 'code', 'execute', 'code', 'execute', 'review', 'close']);
-    const { readFileSync } = await import('node:fs');
     expect(readFileSync(rig.store.at(session).trace, 'utf8').trim().split('\n')).toHaveLength(lines.length);
+    await record('codeact', session);
   });
 
   test('under single-shot makes one model call', async () => {
-    const { result } = await run({ strategy: 'single-shot' });
+    const { session, result } = await run({ strategy: 'single-shot' });
     expect(result).toMatchObject({ status: 'verified', spent: { calls: 1 } });
+    await record('single-shot', session);
   });
 
   test('whose script does not write what was promised ends unverified, and says so', async () => {
@@ -50,8 +54,9 @@ describe('a session', () => {
   });
 
   test('stops where its steps are used up, with what it has', async () => {
-    const { result } = await run({ budget: { maxSteps: 3 } });
-    expect(result).toMatchObject({ status: 'stopped', reason: 'budget: all 3 steps are used', steps: 3 });
+    const { session, result } = await run({ budget: { maxSteps: 5 } });
+    expect(result).toMatchObject({ status: 'stopped', reason: 'budget: all 5 steps are used', steps: 5 });
+    await record('budget', session);
   });
 
   test('started twice under one key is one session', async () => {
@@ -68,6 +73,7 @@ describe('a session', () => {
     expect(result).toMatchObject({ status: 'verified' });
     const { raw } = await rig.temporal.workflow.getHandle(session).describe();
     expect(raw.workflowExecutionInfo!.firstRunId).not.toBe(raw.workflowExecutionInfo!.execution!.runId);
+    await record('continued', session);
   });
 });
 
@@ -91,11 +97,13 @@ describe('an approval', () => {
     const { chain, blobs } = rig.store.at(session);
     const told = chain.walk(chain.head()).findLast((link) => link.record.kind === 'review')!.record.sent!.add;
     expect(blobs.text(told)).toContain('+NUMBER = 16');
+    await record('approval-edit', session);
   });
 
   test('that is rejected without a reason ends rejected', async () => {
-    const { result } = await run({ approval }, (session, proposal) => rig.client.decide(session, { proposal: proposal.id, actor: 'a', decision: { kind: 'reject' } }));
+    const { session, result } = await run({ approval }, (session, proposal) => rig.client.decide(session, { proposal: proposal.id, actor: 'a', decision: { kind: 'reject' } }));
     expect(result).toMatchObject({ status: 'rejected' });
+    await record('rejected', session);
   });
 
   test('refuses a stale, a repeated and a malformed decision, and loses nothing', async () => {
@@ -120,11 +128,13 @@ describe('an approval', () => {
     const { chain } = rig.store.at(session);
     const facts = chain.walk(chain.head()).flatMap((link) => link.record.facts);
     expect(facts.filter((fact) => fact.kind === 'ignored-decision')).toEqual([expect.objectContaining({ proposal: 'stale', actor: 'a' })]);
+    await record('approval-signal', session);
   });
 
   test('that nobody gives in time ends stopped, never approved', async () => {
-    const { result } = await run({ approval: { policy: 'final', expiryMs: 1500 } });
+    const { session, result } = await run({ approval: { policy: 'final', expiryMs: 1500 } });
     expect(result).toMatchObject({ status: 'stopped', reason: 'approval-expired' });
+    await record('approval-expired', session);
   });
 });
 
@@ -142,6 +152,7 @@ describe('a stop', () => {
     expect(Date.now() - asked).toBeLessThan(4000);
     const { chain } = rig.store.at(session);
     expect(chain.walk(chain.head()).filter((link) => link.record.kind === 'execute').length).toBeGreaterThanOrEqual(3);
+    await record('stop', session);
   });
 });
 
