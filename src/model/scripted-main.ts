@@ -12,7 +12,7 @@ function options(): { port: number; folders: string[] } {
   const { values } = parseArgs({ options: { port: { type: 'string', default: '0' }, playbooks: { type: 'string' } }, strict: true });
   const port = Number(values.port);
   if (!Number.isInteger(port) || port < 0 || port > 65_535) throw new Nl2codeError('bad-request', `--port is "${values.port}"; give 0 to 65535.`);
-  if (!values.playbooks) throw new Nl2codeError('bad-request', '--playbooks is missing; give one or more folders, separated by commas.');
+  if (values.playbooks === undefined) throw new Nl2codeError('bad-request', '--playbooks is missing; give one or more folders, separated by commas.');
   return { port, folders: values.playbooks.split(',').filter((f) => f !== '') };
 }
 
