@@ -20,6 +20,8 @@ def examine(source: str) -> list[Finding]:
     Returns:
         Findings ``syntax-error``, ``no-main`` and ``credentials``; nothing else is looked at after a syntax error.
     """
+    # Python skips the mark of an editor at the start of a file, but not of a text.
+    source = source.removeprefix("\ufeff")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -11,6 +11,7 @@ GOOD = 'import sys\n\n\ndef main() -> int:\n    return 0\n\n\nif __name__ == "__
 
 def test_a_plain_script_has_no_findings() -> None:
     assert examine(GOOD) == []
+    assert examine("\ufeff" + GOOD.replace("\n", "\r\n")) == []
 
 
 def test_a_syntax_error_names_its_line_and_ends_the_look() -> None:
