@@ -1,9 +1,10 @@
-import { execFileSync } from 'node:child_process';
-import { chmodSync, linkSync, mkdirSync, readFileSync, readdirSync, statSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
+import { execFileSync, spawn } from 'node:child_process';
+import { chmodSync, closeSync, linkSync, mkdirSync, openSync, readFileSync, readdirSync, statSync, symlinkSync, truncateSync, writeFileSync, writeSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
+import { openInput } from '../../src/admission/input-file.js';
 import { sha256 } from '../../src/store/blobs.js';
 import { admissionRoom } from './admission-room.js';
 
@@ -243,7 +244,53 @@ describe('a file is refused that', () => {
   });
 });
 
+test('a folder that is swapped for a link meanwhile never shows what lies outside', async () => {
+  const folder = join(room.cwd, 'folder');
+  mkdirSync(folder);
+  room.file('x.csv', CSV, folder);
+  room.file('x.csv', 'secret\n', room.elsewhere);
+  const script = `const fs = require('node:fs');
+    const [folder, outside] = process.argv.slice(1);
+    process.stdout.write('begun');
+    for (;;) { fs.renameSync(folder, folder + '-real'); fs.symlinkSync(outside, folder); fs.unlinkSync(folder); fs.renameSync(folder + '-real', folder); }`;
+  const swapper = spawn(process.execPath, ['-e', script, folder, room.elsewhere], { stdio: ['ignore', 'pipe', 'ignore'] });
+  const policy = { roots: [room.cwd], maxBytes: 1000, cwd: room.cwd };
+  const seen = new Set<string>();
+  try {
+    await new Promise((resolve) => swapper.stdout.once('data', resolve));
+    for (let i = 0; i < 3000; i++) {
+      const input = await openInput('folder/x.csv', policy).catch(() => null);
+      if (!input) continue;
+      seen.add((await input.handle.readFile('utf8')).trim());
+      await input.handle.close();
+    }
+  } finally {
+    swapper.kill('SIGKILL');
+    await new Promise((resolve) => swapper.once('exit', resolve));
+  }
+  expect([...seen]).toEqual([CSV.trim()]);
+});
+
 describe('a file that changes while it is copied is refused', () => {
+  test('by being rewritten in place', async () => {
+    const path = room.file('same.csv', '1\n'.repeat(3_000_000));
+    const admitted = room.admit({ inputs: ['same.csv'] }).then(
+      () => null,
+      (error: Error) => error.message,
+    );
+    const fd = openSync(path, 'r+');
+    let open = true;
+    const rewrite = () => {
+      if (!open) return closeSync(fd);
+      writeSync(fd, '2\n', 0);
+      setImmediate(rewrite);
+    };
+    rewrite();
+    const message = await admitted;
+    open = false;
+    expect(message).toBe('The input "same.csv" changed while it was copied: wait until it is complete and start again.');
+  });
+
   test('by growing', async () => {
     const path = room.file('grows.csv', `a\n${'1\n'.repeat(3_000_000)}`);
     const admitted = room.admit({ inputs: ['grows.csv'] }).then(
