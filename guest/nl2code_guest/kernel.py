@@ -15,7 +15,7 @@ from nl2code_guest.executor import Executor
 from nl2code_guest.frames import Frame, FrameReader, encode_frame
 from nl2code_guest.interrupt import Guard
 from nl2code_guest.namespace import enter_workspace, make_namespace, open_streams
-from nl2code_guest.system_calls import die_with_parent, flush_c_streams, set_dumpable
+from nl2code_guest.system_calls import be_killed_first, die_with_parent, flush_c_streams, set_dumpable
 
 
 def start(fds: list[int], workspace: str, init_pid: int) -> NoReturn:
@@ -27,6 +27,7 @@ def start(fds: list[int], workspace: str, init_pid: int) -> NoReturn:
         os.dup2(source, target)
         os.close(source)
     set_dumpable(True)
+    be_killed_first()
     signal.signal(signal.SIGINT, signal.default_int_handler)
     Kernel(socket.socket(fileno=channel), workspace, init_pid).serve()
 

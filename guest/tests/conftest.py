@@ -31,9 +31,16 @@ def guest(start: Start) -> Guest:
     return start()
 
 
-@pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guest]:
+@pytest.fixture
+def shared(module_guest: Guest) -> Guest:
     """One guest for all tests of a file; none of them ends its kernel."""
+    module_guest.settle()
+    return module_guest
+
+
+@pytest.fixture(scope="module")
+def module_guest(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guest]:
+    """The guest behind `shared`."""
     guest = Guest(tmp_path_factory.mktemp("guest"))
     yield guest
     guest.close()

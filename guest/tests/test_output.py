@@ -8,10 +8,11 @@ from harness import Guest
 
 
 def test_both_streams_are_told_apart_and_streamed_live(shared: Guest) -> None:
-    shared.ask("import sys, time\nprint('out')\nprint('err', file=sys.stderr)\ntime.sleep(0.3)\nprint('end')")
-    began = time.monotonic()
-    assert shared.stream.receive()[0]["type"] == "out"
-    assert time.monotonic() - began < 0.25
+    code = "import os, sys, time\nprint('out')\nprint('err', file=sys.stderr)\n"
+    shared.ask(code + "while not os.path.exists('seen'): time.sleep(0.001)\nprint('end')")
+    seen = {shared.stream.receive()[0]["text"] for _ in range(2)}
+    assert seen == {"out\n", "err\n"}
+    (shared.workspace / "seen").touch()
     done = shared.stream.done()
     assert (done.stdout, done.stderr) == ("out\nend\n", "err\n")
 
@@ -89,11 +90,13 @@ def test_output_without_end_is_interrupted(shared: Guest) -> None:
 
 def test_a_background_thread_neither_holds_the_cell_nor_writes_into_the_next(guest: Guest) -> None:
     guest.run(
-        "import threading, time\ndef late():\n    for _ in range(40):\n        print('late')\n"
-        "        time.sleep(0.005)\n"
+        "import os, threading, time\ndef late():\n    while not os.path.exists('go'): time.sleep(0.001)\n"
+        "    for _ in range(40): print('late')\n    open('over', 'w')\n"
         "threading.Thread(target=late, daemon=True).start()"
     )
-    time.sleep(0.35)
+    (guest.workspace / "go").touch()
+    while not (guest.workspace / "over").exists():
+        time.sleep(0.001)
     done = guest.run("print('mine')")
     assert (done.stdout, done.ended) == ("mine\n", "ok")
 
@@ -103,15 +106,14 @@ def test_a_flooding_daemon_does_not_keep_cells_from_ending(guest: Guest) -> None
     guest.run("import subprocess\np = subprocess.Popen(['yes'])")
     assert guest.run("1 + 1").text == "2"
     assert guest.run("p.kill(); p.wait()").ended == "ok"
-    assert time.monotonic() - began < 10
-    time.sleep(0.05)
+    assert time.monotonic() - began < 30
     assert guest.run("print('clean')").stdout == "clean\n"
 
 
 def test_a_child_that_holds_the_pipes_open_holds_nothing_up(guest: Guest) -> None:
     began = time.monotonic()
     guest.run("import subprocess\np = subprocess.Popen(['sleep', '30'])")
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 25
     assert guest.run("p.kill()").ended == "ok"
 
 
