@@ -1,6 +1,7 @@
 import { basename } from 'node:path';
 import type { ResolvedConfig } from '../config.js';
 import { SANDBOX_BACKENDS } from '../config/schema.js';
+import { listPacks, loadPack } from '../context/pack.js';
 import type { ModelEndpoint } from '../model/endpoint.js';
 import { priceOf } from '../model/prices.js';
 import { Nl2codeError } from '../session/error-table.js';
@@ -8,7 +9,6 @@ import { APPROVAL_POLICIES, STRATEGIES, type ApprovalPolicy, type Isolation, typ
 import { checkPrice, resolveBudget, resolveExpiry, resolveLimits } from './bounded-options.js';
 import { contentProblem } from './content.js';
 import { openInput, type InputPolicy } from './input-file.js';
-import { knownPacks } from './known-packs.js';
 import { resolveOutputs } from './output-paths.js';
 import { refusal, shown } from './refusal.js';
 import { checkKeys, checkTexts, type RequestOptions } from './request-options.js';
@@ -50,7 +50,7 @@ export async function checkRequest(options: RequestOptions, config: ResolvedConf
   const request = {
     prompt: checkPrompt(options.prompt, config.admission.maxPromptChars),
     strategy,
-    pack: checkPack(options.pack === undefined ? defaults.pack : options.pack, config.packDirs),
+    pack: await checkPack(options.pack === undefined ? defaults.pack : options.pack, config.packDirs),
     outputs: resolveOutputs(options.outputs ?? [], inputs.map((path) => basename(path))),
     model,
     sandbox: oneOf('sandbox', options.sandbox ?? config.sandbox.backend, SANDBOX_BACKENDS),
@@ -93,10 +93,11 @@ function checkPolicy(policy: unknown): ApprovalPolicy {
   return oneOf('approval policy', policy, APPROVAL_POLICIES);
 }
 
-function checkPack(name: unknown, packDirs: string[]): string | null {
+async function checkPack(name: unknown, packDirs: string[]): Promise<string | null> {
   if (name === null) return null;
-  const known = knownPacks(packDirs);
-  if (typeof name === 'string' && known.includes(name)) return name;
+  const known = (await listPacks(packDirs)).map((pack) => pack.name);
+  // Loading it refuses a pack that is broken.
+  if (typeof name === 'string' && known.includes(name)) return (await loadPack(name, packDirs)).name;
   throw refusal(`The pack ${shown(name)} is not known: ${known.length > 0 ? `choose one of ${known.join(', ')}` : 'no pack was found'}, or add its folder with NL2CODE_PACKS.`);
 }
 

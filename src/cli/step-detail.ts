@@ -51,7 +51,9 @@ function describe(folder: SessionFolder, record: StepRecord): StepDetail {
 
 function verification({ ok, checks, findings }: Extract<Observation, { kind: 'verification' }>): Pick<StepDetail, 'lines' | 'ok'> {
   const sign = { passed: '✓', failed: '✗', 'not-run': '–' };
-  const own = checks.filter(({ check }) => !check.startsWith('pack:')).map(({ check, state }) => `${check} ${sign[state]}`);
+  // What nearly always passes is worth a word only when it did not.
+  const quiet = ['parses', 'main', 'credentials'];
+  const own = checks.filter(({ check, state }) => !check.startsWith('pack:') && (state !== 'passed' || !quiet.includes(check))).map(({ check, state }) => `${check} ${sign[state]}`);
   const pack = checks.filter(({ check }) => check.startsWith('pack:'));
   const counted = pack.length > 0 ? [`pack ${pack.filter(({ state }) => state === 'passed').length}/${pack.length}`] : [];
   return { lines: [[...own, ...counted].join(' '), ...findings.slice(0, 3).map(({ message }) => message)], ok };

@@ -36,7 +36,7 @@ export function createTerminal({ stdin, stdout, stderr, env }: TerminalStreams =
   const plain = Boolean(env.NO_COLOR) || env.TERM === 'dumb';
   const live = Boolean(stderr.isTTY) && env.TERM !== 'dumb';
   // A pseudo-terminal may say 0.
-  const columns = () => stderr.columns || stdout.columns || 80;
+  const columns = () => stderr.columns || stdout.columns || (stderr.isTTY ? 80 : 120);
   let shown = false;
   const paint = (text: string, tone: Tone, stream: Stream) => (tone === 'plain' || plain || !stream.isTTY ? text : `\u001b[${CODES[tone]}m${text}\u001b[0m`);
   const wipe = () => {

@@ -69,11 +69,17 @@ describe('a name is refused that is not known', () => {
 
   test('pack, and the known ones are named', async () => {
     for (const name of ['b', 'a', 'unfinished']) mkdirSync(join(room.cwd, 'packs', name), { recursive: true });
-    for (const name of ['b', 'a']) writeFileSync(join(room.cwd, 'packs', name, 'pack.yaml'), `name: ${name}\n`);
+    for (const name of ['b', 'a']) writeFileSync(join(room.cwd, 'packs', name, 'pack.yaml'), `name: ${name}\ntitle: T\ndescription: D\n`);
     const { message } = await room.refusal({ pack: 'unfinished' });
     expect(message).toMatch(/^The pack "unfinished" is not known: choose one of a, b.*, or add its folder with NL2CODE_PACKS\.$/);
     expect((await room.refusal({ pack: '../packs/a' })).message).toContain('is not known');
     expect((await room.admit({ pack: 'a' })).pack).toBe('a');
+  });
+
+  test('a pack that is broken', async () => {
+    mkdirSync(join(room.cwd, 'packs', 'b'), { recursive: true });
+    writeFileSync(join(room.cwd, 'packs', 'b', 'pack.yaml'), 'name: b\n');
+    expect((await room.refusal({ pack: 'b' })).message).toContain('Pack "b" can\'t be used: in ');
   });
 });
 
