@@ -27,7 +27,7 @@ export default defineConfig({
       // They measure how quickly a session recovers, so nothing else runs beside.
       project('resilience', { server: true, testTimeout: 180_000, oneByOne: true }),
       project('replay', { server: false }),
-      project('package', { server: false, testTimeout: 300_000, oneByOne: true }),
+      project('package', { server: true, testTimeout: 300_000, oneByOne: true }),
       // Minutes of installing: only `npm run test:fresh`, never part of `npm test`.
       project('fresh', { server: false, testTimeout: 1_800_000, oneByOne: true }),
     ],
