@@ -93,7 +93,8 @@ class LocalProcesses implements ProcessBackend {
     if (alive) return alive;
     await this.#ensureAvailable(spec.isolation);
     const claimed = spec.isolation === 'bubblewrap' ? this.#pool?.claim(spec) : null;
-    this.#pool?.want(spec);
+    // A throw-away shape, such as verification's, is not what the next session needs.
+    if (!spec.exactSeed) this.#pool?.want(spec);
     if (claimed) {
       showInputs(spec.folder, spec.inputs, spec.isolation);
       return this.#ref(spec, claimed, false);
