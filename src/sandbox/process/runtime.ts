@@ -81,9 +81,9 @@ function findBubblewrap(): string | null {
  * start. Does nothing where the folder can't be written.
  */
 export async function compileGuest(runtime: SandboxRuntime): Promise<void> {
-  const source = join(runtime.guestDir, 'nl2code_guest');
-  if (isCompiled(source)) return;
-  await promisify(execFile)(runtime.python, ['-s', '-P', '-m', 'compileall', '-q', source], { cwd: '/' }).catch(() => undefined);
+  const stale = ['nl2code_guest', 'nl2code_checks'].map((name) => join(runtime.guestDir, name)).filter((folder) => !isCompiled(folder));
+  if (stale.length === 0) return;
+  await promisify(execFile)(runtime.python, ['-s', '-P', '-m', 'compileall', '-q', ...stale], { cwd: '/' }).catch(() => undefined);
 }
 
 function isCompiled(folder: string): boolean {
