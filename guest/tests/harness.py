@@ -12,6 +12,7 @@ import struct
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -203,6 +204,15 @@ class Guest:
 
     def kernel_pid(self) -> int:
         return int(self.run("import os; os.getpid()").text)
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Stops the init, so that it finds everything that happens meanwhile at once."""
+        self.process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.process.send_signal(signal.SIGCONT)
 
     def kill(self) -> None:
         """`kill -9` of the init, as when its sandbox is lost; nothing of it is left."""

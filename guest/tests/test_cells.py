@@ -75,6 +75,16 @@ def test_a_forked_child_that_runs_to_the_end_of_the_cell_is_not_a_second_kernel(
     assert guest.run("1 + 1").text == "2"
 
 
+def test_a_forked_child_does_not_hold_the_kernels_socket(shared: Guest) -> None:
+    code = (
+        "import os\nif os.fork() == 0:\n    links = [os.readlink(f'/proc/self/fd/{fd}') for fd in range(20)"
+        " if os.path.lexists(f'/proc/self/fd/{fd}')]\n    print([link for link in links if 'socket' in link])\n"
+        "    os._exit(0)\nos.wait();"
+    )
+    done = shared.run(code)
+    assert done.stdout == "[]\n"
+
+
 def test_a_forked_pool_works_on_a_function_of_a_cell(shared: Guest) -> None:
     shared.run("def triple(x):\n    return 3 * x")
     code = "import multiprocessing as m\nwith m.get_context('fork').Pool(2) as p:\n    r = p.map(triple, [1, 2])\nr"

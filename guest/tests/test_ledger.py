@@ -85,6 +85,16 @@ def test_a_cell_whose_kernel_was_killed_is_recorded_and_the_next_kernel_is_fresh
     assert effects(guest) == 1
 
 
+def test_a_cell_sent_to_a_kernel_that_is_already_dead_runs_in_the_next_one(guest: Guest) -> None:
+    pid = guest.kernel_pid()
+    with guest.held():
+        kill(pid)
+        until_gone(pid)
+        guest.ask(APPEND)
+    done = guest.stream.done()
+    assert (done.ended, done.reply["freshKernel"], effects(guest)) == ("ok", True, 1)
+
+
 def test_a_cell_whose_init_was_killed_is_never_run_again(start: Start) -> None:
     guest = start()
     guest.run("kept = 1")

@@ -101,6 +101,19 @@ def test_a_background_thread_neither_holds_the_cell_nor_writes_into_the_next(gue
     assert (done.stdout, done.ended) == ("mine\n", "ok")
 
 
+def test_output_that_comes_after_a_cell_was_sent_and_before_it_runs_is_not_its_own(guest: Guest) -> None:
+    guest.run(
+        "import os, threading, time\ndef late():\n    while not os.path.exists('go'): time.sleep(0.001)\n"
+        "    print('late')\n    open('over', 'w')\nthreading.Thread(target=late, daemon=True).start()"
+    )
+    with guest.held():
+        guest.ask("print('mine')")
+        (guest.workspace / "go").touch()
+        while not (guest.workspace / "over").exists():
+            time.sleep(0.001)
+    assert guest.stream.done().stdout == "mine\n"
+
+
 def test_a_flooding_daemon_does_not_keep_cells_from_ending(guest: Guest) -> None:
     began = time.monotonic()
     guest.run("import subprocess\np = subprocess.Popen(['yes'])")
