@@ -2,9 +2,12 @@ import { ApplicationFailure, CancelledFailure, TemporalFailure } from '@temporal
 import { type ErrorCode, errorTable, Nl2codeError } from '../session/error-table.js';
 
 /**
- * What an activity throws, from anything that was thrown in it. An error of the table becomes an `ApplicationFailure` whose type is
- * its code, retried by Temporal or not as the table says and not before `retryAfterMs`; a full disk is `store-full`; anything else
- * is `unexpected` and retried. A cancellation stays a cancellation, and a Temporal failure stays what it is. Pure; runs in workers.
+ * What an activity throws, from anything that was thrown in it. An error of the table becomes an `ApplicationFailure`
+ * whose type is
+ * its code, retried by Temporal or not as the table says and not before `retryAfterMs`; a full disk is `store-full`;
+ * anything else
+ * is `unexpected` and retried. A cancellation stays a cancellation, and a Temporal failure stays what it is. Pure; runs
+ * in workers.
  * No cause is kept: history is no place for bodies and headers, and the message says it all.
  */
 export function toActivityFailure(error: unknown): TemporalFailure {

@@ -43,8 +43,14 @@ export interface ModelReply {
 /** A model behind an OpenAI-compatible API. Errors are `Nl2codeError` with a `model-*` code. */
 export interface ModelEndpoint {
   /** One streamed completion; no retries of its own. `onDelta` gets text and progress as they arrive. */
-  complete(request: ModelRequest, options: { signal: AbortSignal; onDelta?: (delta: ModelDelta) => void }): Promise<ModelReply>;
-  /** Checks key and model before anything starts. Throws `model-auth`, `model-not-found` or `model-unreachable`; an endpoint without a model list passes. */
+  complete(
+    request: ModelRequest,
+    options: { signal: AbortSignal; onDelta?: (delta: ModelDelta) => void },
+  ): Promise<ModelReply>;
+  /**
+   * Checks key and model before anything starts. Throws `model-auth`, `model-not-found` or `model-unreachable`; an
+   * endpoint without a model list passes.
+   */
   probe(model: string, options?: { timeoutMs?: number }): Promise<void>;
   /** True for the bundled scripted model: results say so. */
   readonly scripted: boolean;

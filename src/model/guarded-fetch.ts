@@ -22,8 +22,10 @@ export class GuardedResponse extends Response {
 type Fetch = (input: string | URL | Request, init?: RequestInit) => Promise<Response>;
 
 /**
- * A `fetch` for hostile and failing servers: follows no redirect (a key is bound to its host), rejects with `Stalled` when no
- * byte comes for `stallMs` (headers included), with `TooLarge` beyond `maxBytes`, cuts error bodies at 64 KiB, and ends a
+ * A `fetch` for hostile and failing servers: follows no redirect (a key is bound to its host), rejects with `Stalled`
+ * when no
+ * byte comes for `stallMs` (headers included), with `TooLarge` beyond `maxBytes`, cuts error bodies at 64 KiB, and ends
+ * a
  * server-sent stream at `[DONE]` whether or not the server closes it. Time the reader takes does not count as a stall.
  */
 export function guardedFetch(inner: Fetch, guard: { stallMs: number; maxBytes: number }): Fetch {
@@ -46,7 +48,7 @@ export function guardedFetch(inner: Fetch, guard: { stallMs: number; maxBytes: n
     };
     try {
       const response = await watched(inner(input, { ...init, signal: ours.signal, redirect: 'manual' }));
-      if (response.body === null) return release(), response;
+      if (response.body === null) return (release(), response);
       const limit = response.ok ? guard.maxBytes : ERROR_BYTES;
       return watchedResponse(response, response.body.getReader(), watched, { limit, cut: !response.ok }, ours, release);
     } catch (error) {
@@ -75,7 +77,7 @@ function watchedResponse(
       pull: async (controller) => {
         try {
           const { done, value } = await watched(reader.read());
-          if (done) return release(), controller.close();
+          if (done) return (release(), controller.close());
           bytes += value.byteLength;
           if (bytes > size.limit) {
             if (size.cut) controller.close();
@@ -83,7 +85,13 @@ function watchedResponse(
             return stop(new TooLarge(size.limit));
           }
           controller.enqueue(value);
-          tail = (tail + Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('latin1', Math.max(0, value.byteLength - 32))).slice(-32);
+          tail = (
+            tail +
+            Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString(
+              'latin1',
+              Math.max(0, value.byteLength - 32),
+            )
+          ).slice(-32);
           if (!END_MARK.test(tail)) return;
           guarded.done = true;
           controller.close();
@@ -98,11 +106,18 @@ function watchedResponse(
     },
     { highWaterMark: 0 },
   );
-  const guarded = new GuardedResponse(body, { status: response.status, statusText: response.statusText, headers: response.headers });
+  const guarded = new GuardedResponse(body, {
+    status: response.status,
+    statusText: response.statusText,
+    headers: response.headers,
+  });
   return guarded;
 }
 
-/** Reads what little follows the end mark, so that the connection can be used again; a server that holds it open loses it. */
+/**
+ * Reads what little follows the end mark, so that the connection can be used again; a server that holds it open loses
+ * it.
+ */
 function drain(reader: ReadableStreamDefaultReader<Uint8Array>, abort: AbortController): void {
   const timer = setTimeout(() => abort.abort(), 250);
   timer.unref();

@@ -2,8 +2,10 @@ import { Nl2codeError } from '../session/error-table.js';
 import { WrongShape } from './reply-assembly.js';
 
 /**
- * Looks for a model in the text that `GET /models` gave. Passes when it is there (also as `models/<name>` or `<name>:latest`) or
- * when there is no usable list; throws `model-not-found` naming up to five that exist, `WrongShape` for a web page. Pure.
+ * Looks for a model in the text that `GET /models` gave. Passes when it is there (also as `models/<name>` or
+ * `<name>:latest`) or
+ * when there is no usable list; throws `model-not-found` naming up to five that exist, `WrongShape` for a web page.
+ * Pure.
  */
 export function checkModelList(text: string, model: string, host: string): void {
   if (text.trimStart().startsWith('<')) throw new WrongShape('it is a web page');
@@ -11,7 +13,10 @@ export function checkModelList(text: string, model: string, host: string): void 
   if (ids.length === 0 || [model, `models/${model}`, `${model}:latest`].some((name) => ids.includes(name))) return;
   const near = [...ids].sort((a, b) => alike(b, model) - alike(a, model) || (a < b ? -1 : 1)).slice(0, 5);
   const more = ids.length > near.length ? ` and ${ids.length - near.length} more` : '';
-  throw new Nl2codeError('model-not-found', `${host} serves no model "${model.slice(0, 100)}"; it has ${near.map((id) => id.slice(0, 100)).join(', ')}${more}.`);
+  throw new Nl2codeError(
+    'model-not-found',
+    `${host} serves no model "${model.slice(0, 100)}"; it has ${near.map((id) => id.slice(0, 100)).join(', ')}${more}.`,
+  );
 }
 
 function idsOf(text: string): string[] {

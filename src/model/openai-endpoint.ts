@@ -26,9 +26,11 @@ export interface OpenAiEndpointOptions {
 const MAX_WIRE_BYTES = 64 << 20;
 
 /**
- * A model behind an OpenAI-compatible API, on the `openai` client without its retries. Runs wherever there is a network; holds
+ * A model behind an OpenAI-compatible API, on the `openai` client without its retries. Runs wherever there is a
+ * network; holds
  * the key and never shows it. A 400 that names a parameter it does not know (`stream_options`, `max_tokens`,
- * `max_completion_tokens`, `temperature`) is answered once by the other spelling, since nothing was billed, and remembered per model.
+ * `max_completion_tokens`, `temperature`) is answered once by the other spelling, since nothing was billed, and
+ * remembered per model.
  * Throws `bad-request` for an address that can't be used.
  */
 export function createOpenAiEndpoint(options: OpenAiEndpointOptions): ModelEndpoint {
@@ -50,7 +52,8 @@ export function createOpenAiEndpoint(options: OpenAiEndpointOptions): ModelEndpo
   const dialects = new Map<string, Dialect>();
   const first: Dialect = {
     streamOptions: true,
-    // Servers ignore a cap they don't know: the older name is known to all but OpenAI's newer models, which refuse it loudly.
+    // Servers ignore a cap they don't know: the older name is known to all but OpenAI's newer models, which refuse it
+    // loudly.
     cap: url.hostname === 'api.openai.com' ? 'max_completion_tokens' : 'max_tokens',
     temperature: true,
   };
@@ -62,7 +65,10 @@ export function createOpenAiEndpoint(options: OpenAiEndpointOptions): ModelEndpo
     const tried = new Set<string>();
     for (;;) {
       try {
-        const reply = await completeOnce(client, request, toWire(request, dialect, options.temperature), { signal, onDelta });
+        const reply = await completeOnce(client, request, toWire(request, dialect, options.temperature), {
+          signal,
+          onDelta,
+        });
         dialects.set(request.model, dialect);
         return reply;
       } catch (error) {
@@ -84,7 +90,8 @@ export function createOpenAiEndpoint(options: OpenAiEndpointOptions): ModelEndpo
         const response = await client.models.list({ signal: limit }).asResponse();
         checkModelList(await response.text(), model, url.host);
       } catch (error) {
-        if (limit.aborted) throw new Nl2codeError('model-unreachable', `${url.host} did not answer within ${timeoutMs / 1000} s.`);
+        if (limit.aborted)
+          throw new Nl2codeError('model-unreachable', `${url.host} did not answer within ${timeoutMs / 1000} s.`);
         const known = toModelError(error, named(model));
         const answered = error instanceof APIError && error.status !== undefined;
         if (!answered || known.code === 'model-auth') throw known;
@@ -103,7 +110,9 @@ async function completeOnce(
   const forward = () => abort.abort(signal.reason);
   signal.addEventListener('abort', forward, { once: true });
   try {
-    const response = (await client.chat.completions.create(body, { signal: abort.signal }).asResponse()) as GuardedResponse;
+    const response = (await client.chat.completions
+      .create(body, { signal: abort.signal })
+      .asResponse()) as GuardedResponse;
     const assembly = new ReplyAssembly(request, Math.max(65_536, request.maxOutputTokens * 16), onDelta);
     const type = response.headers.get('content-type') ?? '';
     if (type.includes('json')) {
@@ -138,9 +147,16 @@ type Refusable = 'stream_options' | 'max_tokens' | 'max_completion_tokens' | 'te
 /** The parameter that a 400 or 422 says it does not know, if this dialect sends it. */
 function refusedParameter(error: unknown, dialect: Dialect): Refusable | null {
   if (!(error instanceof APIError) || (error.status !== 400 && error.status !== 422)) return null;
-  const sent: Refusable[] = [...(dialect.streamOptions ? ['stream_options' as const] : []), dialect.cap, ...(dialect.temperature ? ['temperature' as const] : [])];
+  const sent: Refusable[] = [
+    ...(dialect.streamOptions ? ['stream_options' as const] : []),
+    dialect.cap,
+    ...(dialect.temperature ? ['temperature' as const] : []),
+  ];
   const text = `${error.message} ${JSON.stringify(error.error ?? '')}`;
-  const says = /unsupported|not supported|unrecogni[sz]ed|unknown|unexpected|extra (input|field|param)|not permitted|not allowed|does not support/i.test(text);
+  const says =
+    /unsupported|not supported|unrecogni[sz]ed|unknown|unexpected|extra (input|field|param)|not permitted|not allowed|does not support/i.test(
+      text,
+    );
   if (!says) return null;
   return sent.find((p) => error.param === p) ?? sent.find((p) => new RegExp(`\\b${p}\\b`).test(text)) ?? null;
 }
@@ -153,13 +169,20 @@ function without(dialect: Dialect, refused: Refusable): Dialect {
 
 function checkedUrl(text: string, key: string | null): URL {
   const url = URL.canParse(text) ? new URL(text) : null;
-  if (!url || !/^https?:$/.test(url.protocol)) throw new Nl2codeError('bad-request', `OPENAI_BASE_URL "${text.slice(0, 200)}" is not an http or https address.`);
+  if (!url || !/^https?:$/.test(url.protocol))
+    throw new Nl2codeError('bad-request', `OPENAI_BASE_URL "${text.slice(0, 200)}" is not an http or https address.`);
   if (url.username || url.password || url.search) {
-    throw new Nl2codeError('bad-request', `OPENAI_BASE_URL for ${url.host} holds a user name, password or query; give the key as OPENAI_API_KEY.`);
+    throw new Nl2codeError(
+      'bad-request',
+      `OPENAI_BASE_URL for ${url.host} holds a user name, password or query; give the key as OPENAI_API_KEY.`,
+    );
   }
   const loopback = /^(localhost|127(\.\d+){3}|\[::1\])$/.test(url.hostname);
   if (url.protocol === 'http:' && !loopback && key) {
-    throw new Nl2codeError('bad-request', `OPENAI_BASE_URL http://${url.host} would carry OPENAI_API_KEY unencrypted; use https, or leave the key empty.`);
+    throw new Nl2codeError(
+      'bad-request',
+      `OPENAI_BASE_URL http://${url.host} would carry OPENAI_API_KEY unencrypted; use https, or leave the key empty.`,
+    );
   }
   return url;
 }

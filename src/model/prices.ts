@@ -4,7 +4,9 @@ import type { Usage } from '../session/usage.js';
 /** When the list prices below were taken from the providers' published pages. */
 export const PRICES_AS_OF = '2026-06';
 
-/** US dollars per million tokens: prompt, cached prompt, completion. Standard tier, no batch or long-context surcharge. */
+/**
+ * US dollars per million tokens: prompt, cached prompt, completion. Standard tier, no batch or long-context surcharge.
+ */
 const LIST: Record<string, readonly [number, number, number]> = {
   'gpt-4o': [2.5, 1.25, 10],
   'gpt-4o-mini': [0.15, 0.075, 0.6],
@@ -26,7 +28,10 @@ const LIST: Record<string, readonly [number, number, number]> = {
   scripted: [0, 0, 0],
 };
 
-/** Price of a model: as declared in the configuration, else the list price (a dated snapshot has its model's), else undefined. Pure. */
+/**
+ * Price of a model: as declared in the configuration, else the list price (a dated snapshot has its model's), else
+ * undefined. Pure.
+ */
 export function priceOf(model: string, declared: Record<string, Price> = {}): Price | undefined {
   if (Object.hasOwn(declared, model)) return declared[model];
   const name = [model, model.replace(/-\d{4}-\d{2}-\d{2}$/, '')].find((n) => Object.hasOwn(LIST, n));
@@ -40,7 +45,13 @@ export function costUsd(usage: Usage, price: Price): number {
   return (fresh * price.prompt + usage.cachedTokens * price.cached + usage.completionTokens * price.completion) / 1e6;
 }
 
-/** US dollars a call can come to: the whole prompt uncached at 2 characters a token (half of what text usually takes), the reply at full length. Pure. */
+/**
+ * US dollars a call can come to: the whole prompt uncached at 2 characters a token (half of what text usually takes),
+ * the reply at full length. Pure.
+ */
 export function worstCaseUsd(call: { promptChars: number; maxOutputTokens: number }, price: Price): number {
-  return costUsd({ promptTokens: Math.ceil(call.promptChars / 2), cachedTokens: 0, completionTokens: call.maxOutputTokens }, price);
+  return costUsd(
+    { promptTokens: Math.ceil(call.promptChars / 2), cachedTokens: 0, completionTokens: call.maxOutputTokens },
+    price,
+  );
 }

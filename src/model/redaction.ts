@@ -1,6 +1,9 @@
 const WINDOW = 8;
 
-/** Text of an upstream made fit to stand in our error: control and direction characters out, the key out, at most `max` characters. Pure. */
+/**
+ * Text of an upstream made fit to stand in our error: control and direction characters out, the key out, at most `max`
+ * characters. Pure.
+ */
 export function quotable(text: string, key: string | null, max = 300): string {
   const clean = redacted(text.slice(0, 20_000), key)
     .replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\s]+/gu, ' ')
@@ -10,7 +13,8 @@ export function quotable(text: string, key: string | null, max = 300): string {
 }
 
 /**
- * Replaces the key, and any piece of it of 8 characters or more, by `[key]`: providers echo keys with their middle starred out.
+ * Replaces the key, and any piece of it of 8 characters or more, by `[key]`: providers echo keys with their middle
+ * starred out.
  * Keys shorter than 8 characters are placeholders of local servers and stay as they are. Pure.
  */
 export function redacted(text: string, key: string | null): string {

@@ -18,7 +18,8 @@ interface Piece {
 }
 
 /**
- * Puts one reply together from streamed chunks, or from a whole completion of an endpoint that does not stream. Every field is
+ * Puts one reply together from streamed chunks, or from a whole completion of an endpoint that does not stream. Every
+ * field is
  * hostile: shapes are checked, sizes capped. Holds the reply of one request; does no I/O.
  */
 export class ReplyAssembly {
@@ -55,7 +56,8 @@ export class ReplyAssembly {
     if (typeof fields.model === 'string') this.#model ||= fields.model.slice(0, 200);
     this.#usage = toUsage(fields.usage) ?? this.#usage;
     if (fields.choices === undefined || fields.choices === null) {
-      if (fields.usage === undefined && fields.id === undefined) throw new WrongShape('neither choices nor usage in it');
+      if (fields.usage === undefined && fields.id === undefined)
+        throw new WrongShape('neither choices nor usage in it');
       return;
     }
     if (!Array.isArray(fields.choices)) throw new WrongShape('choices is not a list');
@@ -64,7 +66,8 @@ export class ReplyAssembly {
     const choice = object(first, 'choice');
     this.#choices++;
     this.#addMessage(choice.delta ?? choice.message);
-    if (typeof choice.finish_reason === 'string' && choice.finish_reason !== '') this.#finish = choice.finish_reason.slice(0, 100);
+    if (typeof choice.finish_reason === 'string' && choice.finish_reason !== '')
+      this.#finish = choice.finish_reason.slice(0, 100);
   }
 
   /** The reply so far. Throws `WrongShape` when no choice ever came. */
@@ -77,7 +80,11 @@ export class ReplyAssembly {
       content: wellFormed(this.#content),
       calls,
       finishReason,
-      usage: usage ?? { promptTokens: tokens(promptChars(this.request)), cachedTokens: 0, completionTokens: tokens(this.#chars) },
+      usage: usage ?? {
+        promptTokens: tokens(promptChars(this.request)),
+        cachedTokens: 0,
+        completionTokens: tokens(this.#chars),
+      },
       usageEstimated: usage === null,
       model: this.#model || this.request.model,
       requestId: requestId?.slice(0, 200) || this.#id,
@@ -104,14 +111,25 @@ export class ReplyAssembly {
     piece.id ||= id;
     if (piece.name === '') piece.name = name;
     else if (name !== piece.name && piece.arguments === '') piece.name = (piece.name + name).slice(0, 200);
-    const text = typeof part.arguments === 'string' ? part.arguments : isObject(part.arguments) ? JSON.stringify(part.arguments) : '';
+    const text =
+      typeof part.arguments === 'string'
+        ? part.arguments
+        : isObject(part.arguments)
+          ? JSON.stringify(part.arguments)
+          : '';
     if (text !== '') piece.arguments += this.#take(text, 'call');
   }
 
-  /** Some endpoints send no index, some the same index for every call: an id that differs, or a name after whole arguments, starts another call. */
+  /**
+   * Some endpoints send no index, some the same index for every call: an id that differs, or a name after whole
+   * arguments, starts another call.
+   */
   #pieceFor(index: number | null, id: string, name: string): Piece | undefined {
     const last = this.#calls.findLast((c) => index === null || c.index === index);
-    const another = last && ((id !== '' && last.id !== '' && id !== last.id) || (index === null && name !== '' && (id === '' || id !== last.id) && isJson(last.arguments)));
+    const another =
+      last &&
+      ((id !== '' && last.id !== '' && id !== last.id) ||
+        (index === null && name !== '' && (id === '' || id !== last.id) && isJson(last.arguments)));
     if (last && !another) return last;
     if (this.#calls.length >= MAX_CALLS) return undefined;
     const piece = { index, id: '', name: '', arguments: '' };
@@ -119,9 +137,14 @@ export class ReplyAssembly {
     return piece;
   }
 
-  /** Ids that are missing or taken are made up from the place in the conversation, so that a repeat of the same reply gets the same ones. */
+  /**
+   * Ids that are missing or taken are made up from the place in the conversation, so that a repeat of the same reply
+   * gets the same ones.
+   */
   #named(): RawCall[] {
-    const taken = new Set(this.request.messages.flatMap((m) => (m.role === 'assistant' ? m.calls.map((c) => c.id) : [])));
+    const taken = new Set(
+      this.request.messages.flatMap((m) => (m.role === 'assistant' ? m.calls.map((c) => c.id) : [])),
+    );
     return this.#calls.map((piece, i) => {
       const id = piece.id === '' || taken.has(piece.id) ? `call_${this.request.messages.length}_${i}` : piece.id;
       taken.add(id);
@@ -144,7 +167,10 @@ function tokens(chars: number): number {
   return Math.ceil(chars / CHARS_PER_TOKEN);
 }
 
-/** Counts as OpenAI names them, with the cached part as OpenAI or DeepSeek name it; null when they are missing or make no sense. */
+/**
+ * Counts as OpenAI names them, with the cached part as OpenAI or DeepSeek name it; null when they are missing or make
+ * no sense.
+ */
 function toUsage(value: unknown): Usage | null {
   if (!isObject(value)) return null;
   const promptTokens = count(value.prompt_tokens);

@@ -2,7 +2,8 @@
 export const MAX_RETRY_AFTER_MS = 600_000;
 
 /**
- * How long the endpoint asks to be left alone, in milliseconds: from `retry-after-ms`, or `Retry-After` in seconds or as an
+ * How long the endpoint asks to be left alone, in milliseconds: from `retry-after-ms`, or `Retry-After` in seconds or
+ * as an
  * HTTP date. Never negative, at most 10 minutes, undefined when absent or unreadable. Pure; jitter is the caller's.
  */
 export function retryAfterMs(headers: Headers, nowMs: number): number | undefined {

@@ -9,7 +9,11 @@ export interface Dialect {
 }
 
 /** The body of a streamed chat completion. Pure. */
-export function toWire(request: ModelRequest, dialect: Dialect, temperature: number | undefined): OpenAI.ChatCompletionCreateParamsStreaming {
+export function toWire(
+  request: ModelRequest,
+  dialect: Dialect,
+  temperature: number | undefined,
+): OpenAI.ChatCompletionCreateParamsStreaming {
   return {
     model: request.model,
     messages: request.messages.map(toWireMessage),
@@ -31,7 +35,11 @@ function toWireMessage(message: ChatMessage): OpenAI.ChatCompletionMessageParam 
       return { role: 'tool', tool_call_id: message.callId, content: message.content };
     case 'assistant':
       if (message.calls.length === 0) return { role: 'assistant', content: message.content };
-      return { role: 'assistant', content: message.content === '' ? null : message.content, tool_calls: message.calls.map(toWireCall) };
+      return {
+        role: 'assistant',
+        content: message.content === '' ? null : message.content,
+        tool_calls: message.calls.map(toWireCall),
+      };
   }
 }
 
@@ -40,7 +48,10 @@ function toWireCall(call: RawCall): OpenAI.ChatCompletionMessageFunctionToolCall
 }
 
 function toWireTool(tool: ToolSpec): OpenAI.ChatCompletionFunctionTool {
-  return { type: 'function', function: { name: tool.name, description: tool.description, parameters: tool.parameters } };
+  return {
+    type: 'function',
+    function: { name: tool.name, description: tool.description, parameters: tool.parameters },
+  };
 }
 
 /** Characters of everything a request sends that counts as prompt tokens. Pure. */
@@ -49,5 +60,8 @@ export function promptChars(request: ModelRequest): number {
     const calls = m.role === 'assistant' ? m.calls.reduce((n, c) => n + c.name.length + c.arguments.length, 0) : 0;
     return sum + m.content.length + calls;
   }, 0);
-  return messages + request.tools.reduce((n, t) => n + t.name.length + t.description.length + JSON.stringify(t.parameters).length, 0);
+  return (
+    messages +
+    request.tools.reduce((n, t) => n + t.name.length + t.description.length + JSON.stringify(t.parameters).length, 0)
+  );
 }

@@ -22,7 +22,13 @@ export async function answeringServer(...answers: Answer[]) {
     request.on('data', (d: Buffer) => (text += d.toString()));
     request.on('end', () => {
       const gone = new Promise<number>((resolve) => response.on('close', () => resolve(Date.now())));
-      const one = { method: request.method ?? '', path: request.url ?? '', headers: request.headers, body: text ? (JSON.parse(text) as Record<string, unknown>) : {}, gone };
+      const one = {
+        method: request.method ?? '',
+        path: request.url ?? '',
+        headers: request.headers,
+        body: text ? (JSON.parse(text) as Record<string, unknown>) : {},
+        gone,
+      };
       seen.push(one);
       const answer = answers[Math.min(seen.length, answers.length) - 1];
       if (!answer) throw new Error('no answer');
@@ -47,12 +53,19 @@ export async function answeringServer(...answers: Answer[]) {
 export function status(code: number, body: unknown, headers: Record<string, string> = {}): Answer {
   return (response) => {
     const text = typeof body === 'string' ? body : JSON.stringify(body);
-    response.writeHead(code, { 'content-type': typeof body === 'string' ? 'text/html' : 'application/json', ...headers }).end(text);
+    response
+      .writeHead(code, { 'content-type': typeof body === 'string' ? 'text/html' : 'application/json', ...headers })
+      .end(text);
   };
 }
 
 /** Answers with an OpenAI error body. */
-export function failure(code: number, message: string, more: Record<string, unknown> = {}, headers: Record<string, string> = {}): Answer {
+export function failure(
+  code: number,
+  message: string,
+  more: Record<string, unknown> = {},
+  headers: Record<string, string> = {},
+): Answer {
   return status(code, { error: { message, ...more } }, headers);
 }
 
@@ -60,7 +73,8 @@ export function failure(code: number, message: string, more: Record<string, unkn
 export function stream(...chunks: unknown[]): Answer {
   return (response) => {
     response.writeHead(200, { 'content-type': 'text/event-stream', 'x-request-id': 'req-1' });
-    for (const chunk of chunks) response.write(typeof chunk === 'string' ? chunk : `data: ${JSON.stringify(chunk)}\n\n`);
+    for (const chunk of chunks)
+      response.write(typeof chunk === 'string' ? chunk : `data: ${JSON.stringify(chunk)}\n\n`);
     response.end();
   };
 }
@@ -70,16 +84,26 @@ export function hanging(...chunks: unknown[]): Answer {
   return (response) => {
     response.writeHead(200, { 'content-type': 'text/event-stream' });
     response.flushHeaders();
-    for (const chunk of chunks) response.write(typeof chunk === 'string' ? chunk : `data: ${JSON.stringify(chunk)}\n\n`);
+    for (const chunk of chunks)
+      response.write(typeof chunk === 'string' ? chunk : `data: ${JSON.stringify(chunk)}\n\n`);
   };
 }
 
 export const DONE = 'data: [DONE]\n\n';
 
 export function delta(content: Record<string, unknown>, finish: string | null = null): unknown {
-  return { id: 'c1', object: 'chat.completion.chunk', model: 'm-1', choices: [{ index: 0, delta: content, finish_reason: finish }] };
+  return {
+    id: 'c1',
+    object: 'chat.completion.chunk',
+    model: 'm-1',
+    choices: [{ index: 0, delta: content, finish_reason: finish }],
+  };
 }
 
 export function usage(prompt: number, cached: number, completion: number): unknown {
-  return { id: 'c1', choices: [], usage: { prompt_tokens: prompt, completion_tokens: completion, prompt_tokens_details: { cached_tokens: cached } } };
+  return {
+    id: 'c1',
+    choices: [],
+    usage: { prompt_tokens: prompt, completion_tokens: completion, prompt_tokens_details: { cached_tokens: cached } },
+  };
 }

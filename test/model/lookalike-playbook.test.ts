@@ -23,9 +23,20 @@ const OTHER = ['customer_no', 'n_purchases', 'avg_basket_eur', 'last_order_age_d
 
 /** As the built-in look at the inputs prints it. */
 function inspection(columns: string[]): string {
-  const of = (types: string[]) => columns.map((c) => `  ${c}  ${types[[...USUAL, ...OTHER].indexOf(c) % 4]}`).join('\n');
-  const seeds = of(['int64, 100 distinct, 1 to 9', 'int64, 6 distinct, 7 to 12', 'float64, 100 distinct, 232.03 to 705.35', 'int64, 34 distinct, 2 to 47']);
-  const users = of(['int64, 10,000 distinct, 1 to 9', 'float64, 500 null, 30 distinct, 0 to 29, all whole', 'float64, 9,253 distinct, 54.77 to 1733.45', 'int64, 515 distinct, 0 to 854']);
+  const of = (types: string[]) =>
+    columns.map((c) => `  ${c}  ${types[[...USUAL, ...OTHER].indexOf(c) % 4]}`).join('\n');
+  const seeds = of([
+    'int64, 100 distinct, 1 to 9',
+    'int64, 6 distinct, 7 to 12',
+    'float64, 100 distinct, 232.03 to 705.35',
+    'int64, 34 distinct, 2 to 47',
+  ]);
+  const users = of([
+    'int64, 10,000 distinct, 1 to 9',
+    'float64, 500 null, 30 distinct, 0 to 29, all whole',
+    'float64, 9,253 distinct, 54.77 to 1733.45',
+    'int64, 515 distinct, 0 to 854',
+  ]);
   return `2 input files, in the current directory under their names.
 
 high_value_q1.csv · CSV, comma, UTF-8 · 100 rows × 4 columns · 2.0 kB
@@ -40,7 +51,10 @@ ${users}
 
 const opening = (strategy: string, looked: string): ChatMessage[] => [
   { role: 'system', content: asks[strategy]!.system },
-  { role: 'user', content: `Request\n${PROMPT}\n\nInput files\n- "high_value_q1.csv" (2000 bytes)\n\nData\npurch_freq is the number of purchases.` },
+  {
+    role: 'user',
+    content: `Request\n${PROMPT}\n\nInput files\n- "high_value_q1.csv" (2000 bytes)\n\nData\npurch_freq is the number of purchases.`,
+  },
   { role: 'user', content: `The inputs, as inspected:\n${looked}` },
 ];
 
@@ -58,7 +72,12 @@ const OBSERVATIONS = [
 
 function sent(messages: ChatMessage[], tools: string[]): Sent {
   return {
-    messages: messages.map((m) => ({ role: m.role, text: m.content, calls: m.role === 'assistant' ? m.calls.map((c) => c.id) : [], chars: m.content.length })),
+    messages: messages.map((m) => ({
+      role: m.role,
+      text: m.content,
+      calls: m.role === 'assistant' ? m.calls.map((c) => c.id) : [],
+      chars: m.content.length,
+    })),
     tools,
     stream: true,
     includeUsage: true,
@@ -75,26 +94,47 @@ function playThrough(looked: string, blank = -1): Played[] {
     const played = play(PLAYBOOKS, sent(messages, ['run_cell', 'submit', 'review']));
     replies.push(played);
     if (played.kind === 'mismatch') break;
-    messages.push({ role: 'assistant', content: played.say, calls: played.calls as unknown as RawCall[] }, { role: 'user', content: i === blank ? '' : (OBSERVATIONS[i] ?? '') });
+    messages.push(
+      { role: 'assistant', content: played.say, calls: played.calls as unknown as RawCall[] },
+      { role: 'user', content: i === blank ? '' : (OBSERVATIONS[i] ?? '') },
+    );
   }
   return replies;
 }
 
 const turns = (replies: Played[]) => replies.map((r) => (r.kind === 'reply' ? r.turn : r.message));
-const argumentsOf = (played: Played | undefined) => JSON.parse((played?.kind === 'reply' && played.calls[0]?.arguments) || '{}') as Record<string, string>;
+const argumentsOf = (played: Played | undefined) =>
+  JSON.parse((played?.kind === 'reply' && played.calls[0]?.arguments) || '{}') as Record<string, string>;
 
-test.each([[USUAL], [OTHER], [USUAL.toReversed()]])('plays through with the columns %j, never naming others', (columns) => {
-  const replies = playThrough(inspection(columns));
-  expect(turns(replies)).toEqual(['plan', 'score the users', 'fill the gaps', 'make the holdout exact', 'write the script', 'run the script', 'submit', 'review', 'review after an edit']);
-  const text = JSON.stringify(replies.map((r) => (r.kind === 'reply' ? [r.say, r.calls] : r)));
-  for (const other of columns.includes('user_id') ? OTHER : USUAL.filter((c) => c !== 'user_id')) expect(text).not.toContain(other);
-  for (const column of columns) expect(text).toContain(column);
-  expect(argumentsOf(replies.at(-1)).summary).toContain('n_neighbors=10');
-});
+test.each([[USUAL], [OTHER], [USUAL.toReversed()]])(
+  'plays through with the columns %j, never naming others',
+  (columns) => {
+    const replies = playThrough(inspection(columns));
+    expect(turns(replies)).toEqual([
+      'plan',
+      'score the users',
+      'fill the gaps',
+      'make the holdout exact',
+      'write the script',
+      'run the script',
+      'submit',
+      'review',
+      'review after an edit',
+    ]);
+    const text = JSON.stringify(replies.map((r) => (r.kind === 'reply' ? [r.say, r.calls] : r)));
+    for (const other of columns.includes('user_id') ? OTHER : USUAL.filter((c) => c !== 'user_id'))
+      expect(text).not.toContain(other);
+    for (const column of columns) expect(text).toContain(column);
+    expect(argumentsOf(replies.at(-1)).summary).toContain('n_neighbors=10');
+  },
+);
 
 test('fails with a blanked inspection, and with any blanked observation that a turn was written for', () => {
   const messages = opening('codeact', '');
-  expect(play(PLAYBOOKS, sent(messages, []))).toMatchObject({ kind: 'mismatch', message: expect.stringContaining('turn 1 "plan" reads') });
+  expect(play(PLAYBOOKS, sent(messages, []))).toMatchObject({
+    kind: 'mismatch',
+    message: expect.stringContaining('turn 1 "plan" reads'),
+  });
   for (const blank of [1, 2, 3, 4, 5, 6, 7]) {
     const last = playThrough(inspection(USUAL), blank);
     expect(last).toHaveLength(blank + 2);
@@ -104,10 +144,20 @@ test('fails with a blanked inspection, and with any blanked observation that a t
 
 test('a lost kernel is loaded again, and the cell it cost is sent again', () => {
   const messages = opening('codeact', inspection(OTHER));
-  const said = ['Go on.', 'Input X contains NaN', "The kernel died in this cell: killed by SIGKILL. The kernel's variables are gone; whether this cell's effects happened is not known. Files are still there.", 'The kernel was started afresh before this cell: variables of earlier cells are gone, files are still there.\nreloaded: 10000 rows', OBSERVATIONS[2]!];
+  const said = [
+    'Go on.',
+    'Input X contains NaN',
+    "The kernel died in this cell: killed by SIGKILL. The kernel's variables are gone; whether this cell's effects happened is not known. Files are still there.",
+    'The kernel was started afresh before this cell: variables of earlier cells are gone, files are still there.\nreloaded: 10000 rows',
+    OBSERVATIONS[2]!,
+  ];
   const names = said.map((content) => {
     const played = play(PLAYBOOKS, sent(messages, ['run_cell']));
-    if (played.kind === 'reply') messages.push({ role: 'assistant', content: played.say, calls: played.calls as unknown as RawCall[] }, { role: 'user', content });
+    if (played.kind === 'reply')
+      messages.push(
+        { role: 'assistant', content: played.say, calls: played.calls as unknown as RawCall[] },
+        { role: 'user', content },
+      );
     return played.kind === 'reply' ? played.turn : played.message;
   });
   expect(names).toEqual(['plan', 'score the users', 'fill the gaps', 'load everything again', 'fill the gaps']);
@@ -116,8 +166,13 @@ test('a lost kernel is loaded again, and the cell it cost is sent again', () => 
 
 describe('the script', () => {
   const run = promisify(execFile);
-  const python = (folder: string, ...args: string[]) => run(PYTHON, args, { cwd: folder, env: { PATH: process.env.PATH, PYTHONPATH: join(PACK, 'lib'), OMP_NUM_THREADS: '1' } });
-  const written = (looked: string) => (argumentsOf(playThrough(looked)[4]).code ?? '').replace(/^%%writefile lookalike\.py\n/, '');
+  const python = (folder: string, ...args: string[]) =>
+    run(PYTHON, args, {
+      cwd: folder,
+      env: { PATH: process.env.PATH, PYTHONPATH: join(PACK, 'lib'), OMP_NUM_THREADS: '1' },
+    });
+  const written = (looked: string) =>
+    (argumentsOf(playThrough(looked)[4]).code ?? '').replace(/^%%writefile lookalike\.py\n/, '');
 
   test('is the same under single-shot, in its only reply', () => {
     const only = play(PLAYBOOKS, sent(opening('single-shot', inspection(OTHER)), ['submit']));
@@ -127,11 +182,26 @@ describe('the script', () => {
 
   test('passes every check of the pack, on data with other names in another order', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'lookalike-'));
-    await run(PYTHON, [join(PACK, 'generate.py'), '--seed', '7', '--columns', 'varied', '--shuffle-columns', '--out', folder]);
+    await run(PYTHON, [
+      join(PACK, 'generate.py'),
+      '--seed',
+      '7',
+      '--columns',
+      'varied',
+      '--shuffle-columns',
+      '--out',
+      folder,
+    ]);
     const look = 'from nl2code_guest.inspection import report\nreport()';
-    const { stdout: looked } = await run(PYTHON, ['-c', look], { cwd: folder, env: { PATH: process.env.PATH, PYTHONPATH: join(ROOT, 'guest'), NL2CODE_INPUTS: folder } });
+    const { stdout: looked } = await run(PYTHON, ['-c', look], {
+      cwd: folder,
+      env: { PATH: process.env.PATH, PYTHONPATH: join(ROOT, 'guest'), NL2CODE_INPUTS: folder },
+    });
     writeFileSync(join(folder, 'lookalike.py'), written(looked));
-    expect(await python(folder, 'lookalike.py')).toEqual({ stdout: 'scored 10000 users, selected 1000: 800 target, 200 holdout\n', stderr: '' });
+    expect(await python(folder, 'lookalike.py')).toEqual({
+      stdout: 'scored 10000 users, selected 1000: 800 target, 200 holdout\n',
+      stderr: '',
+    });
     const check = `import json, pathlib, sys, types
 sys.path.insert(0, sys.argv[1])
 import lookalike
@@ -140,7 +210,10 @@ out = here / "out"
 out.mkdir()
 (here / lookalike.OUTPUT.path).rename(out / lookalike.OUTPUT.path)
 print(json.dumps(lookalike.run(types.SimpleNamespace(inputs=here, outputs=out, truth=here / "truth", declared=[]))))`;
-    const results = JSON.parse((await run(PYTHON, ['-c', check, join(PACK, 'checks')], { cwd: folder })).stdout) as { name: string; ok: boolean }[];
+    const results = JSON.parse((await run(PYTHON, ['-c', check, join(PACK, 'checks')], { cwd: folder })).stdout) as {
+      name: string;
+      ok: boolean;
+    }[];
     expect(results.length).toBeGreaterThan(5);
     expect(results.filter((r) => r.ok !== true)).toEqual([]);
   }, 60_000);
@@ -152,11 +225,16 @@ print(json.dumps(lookalike.run(types.SimpleNamespace(inputs=here, outputs=out, t
     const seeds = readFileSync(join(folder, 'high_value_q1.csv'), 'utf8');
     writeFileSync(join(folder, 'empty.csv'), seeds.split('\n')[0] + '\n');
     writeFileSync(join(folder, 'renamed.csv'), seeds.replace('avg_ov', 'aov'));
-    const code = 'import runpy\nmain = runpy.run_path("lookalike.py")["main"]\nfor name in ("none", "empty", "renamed"): print(main(["--seeds", f"{name}.csv", "--out", "none.parquet"]))';
+    const code =
+      'import runpy\nmain = runpy.run_path("lookalike.py")["main"]\nfor name in ("none", "empty", "renamed"): print(main(["--seeds", f"{name}.csv", "--out", "none.parquet"]))';
     const { stdout, stderr } = await python(folder, '-c', code);
     expect(stdout).toBe('1\n1\n1\n');
     const sentences = stderr.trim().split('\n');
-    expect(sentences).toEqual([expect.stringMatching(/none\.csv: no such file.*avg_ov/), expect.stringMatching(/empty\.csv: no rows.*user_id/), expect.stringMatching(/renamed\.csv: no column avg_ov/)]);
+    expect(sentences).toEqual([
+      expect.stringMatching(/none\.csv: no such file.*avg_ov/),
+      expect.stringMatching(/empty\.csv: no rows.*user_id/),
+      expect.stringMatching(/renamed\.csv: no column avg_ov/),
+    ]);
     expect(() => readFileSync(join(folder, 'none.parquet'))).toThrow(/ENOENT/);
   }, 60_000);
 });

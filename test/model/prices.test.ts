@@ -9,7 +9,8 @@ test('a declared price stands over the list, and a dated snapshot has the price 
 });
 
 test('a model nobody priced has no price, also under names that objects are born with', () => {
-  for (const name of ['llama-3', 'gpt-4o-experimental', 'constructor', '__proto__', 'toString']) expect(priceOf(name)).toBeUndefined();
+  for (const name of ['llama-3', 'gpt-4o-experimental', 'constructor', '__proto__', 'toString'])
+    expect(priceOf(name)).toBeUndefined();
 });
 
 test('the scripted model is free', () => {
@@ -17,9 +18,16 @@ test('the scripted model is free', () => {
 });
 
 test('cached tokens cost their own rate', () => {
-  expect(costUsd({ promptTokens: 1000, cachedTokens: 400, completionTokens: 100 }, { prompt: 10, cached: 1, completion: 100 })).toBeCloseTo(0.0164, 10);
+  expect(
+    costUsd(
+      { promptTokens: 1000, cachedTokens: 400, completionTokens: 100 },
+      { prompt: 10, cached: 1, completion: 100 },
+    ),
+  ).toBeCloseTo(0.0164, 10);
 });
 
 test('a reservation covers a prompt of twice the usual tokens and a reply at full length', () => {
-  expect(worstCaseUsd({ promptChars: 4000, maxOutputTokens: 1000 }, { prompt: 1, cached: 0, completion: 10 })).toBeCloseTo(0.012, 10);
+  expect(
+    worstCaseUsd({ promptChars: 4000, maxOutputTokens: 1000 }, { prompt: 1, cached: 0, completion: 10 }),
+  ).toBeCloseTo(0.012, 10);
 });

@@ -35,7 +35,11 @@ detours:
     calls: [{ tool: run_cell, arguments: { code: 'load({{column|json}})' } }]
 `;
 
-export const TOOLS: ToolSpec[] = ['run_cell', 'submit'].map((name) => ({ name, description: name, parameters: { type: 'object' } }));
+export const TOOLS: ToolSpec[] = ['run_cell', 'submit'].map((name) => ({
+  name,
+  description: name,
+  parameters: { type: 'object' },
+}));
 
 export const OPENING: ChatMessage[] = [
   { role: 'system', content: 'nl2code strategy: codeact\nYou write code.' },

@@ -2,7 +2,10 @@ import { Nl2codeError } from '../../session/error-table.js';
 import type { PlaybookReport } from './report.js';
 import type { Fault } from './fault.js';
 
-/** Asks a scripted model whether it has a playbook, before anything starts. Throws `playbook-mismatch` when not; does network I/O. */
+/**
+ * Asks a scripted model whether it has a playbook, before anything starts. Throws `playbook-mismatch` when not; does
+ * network I/O.
+ */
 export async function checkPlayable(baseUrl: string, request: { prompt: string; strategy: string }): Promise<void> {
   const response = await control(baseUrl, 'match', { prompt: request.prompt, strategy: request.strategy });
   if (response.ok) return;
@@ -28,7 +31,10 @@ export async function resetPlaybooks(baseUrl: string): Promise<void> {
 async function control(baseUrl: string, what: string, body?: unknown): Promise<Response> {
   const url = new URL(`/playbooks/${what}`, baseUrl);
   try {
-    return await fetch(url, { ...(body !== undefined && { method: 'POST', body: JSON.stringify(body) }), signal: AbortSignal.timeout(10_000) });
+    return await fetch(url, {
+      ...(body !== undefined && { method: 'POST', body: JSON.stringify(body) }),
+      signal: AbortSignal.timeout(10_000),
+    });
   } catch (error) {
     throw new Nl2codeError('model-unreachable', `The scripted model at ${url.host} does not answer.`, { cause: error });
   }

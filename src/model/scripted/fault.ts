@@ -1,7 +1,20 @@
 import { z } from 'zod';
 
 /** The ways a real endpoint fails that the scripted one can be told to. */
-export const FAULTS = ['rate-limited', 'quota', 'server-error', 'unauthorized', 'no-model', 'context-length', 'garbage', 'cut', 'stall', 'malformed-call', 'unknown-tool', 'no-call'] as const;
+export const FAULTS = [
+  'rate-limited',
+  'quota',
+  'server-error',
+  'unauthorized',
+  'no-model',
+  'context-length',
+  'garbage',
+  'cut',
+  'stall',
+  'malformed-call',
+  'unknown-tool',
+  'no-call',
+] as const;
 export type FaultKind = (typeof FAULTS)[number];
 
 /** Fails the next `count` replies in one way. */
@@ -25,7 +38,11 @@ export const HTTP_FAULTS: Partial<Record<FaultKind, { status: number; message: s
   'server-error': { status: 500, message: 'The server had an error.', code: 'server_error' },
   unauthorized: { status: 401, message: 'Incorrect API key provided.', code: 'invalid_api_key' },
   'no-model': { status: 404, message: 'The model does not exist.', code: 'model_not_found' },
-  'context-length': { status: 400, message: "This model's maximum context length is 8192 tokens.", code: 'context_length_exceeded' },
+  'context-length': {
+    status: 400,
+    message: "This model's maximum context length is 8192 tokens.",
+    code: 'context_length_exceeded',
+  },
 };
 
 /** Faults that wait for the replies they spoil, first in, first out. */

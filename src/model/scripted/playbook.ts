@@ -7,7 +7,8 @@ import { placeholders, pasted } from './template.js';
 
 /**
  * A written conversation: what the scripted model says to one request under one strategy. The file is
- * `<request>.<strategy>.yaml`; docs/playbooks.md describes its fields. Regular expressions ignore case and work line by line.
+ * `<request>.<strategy>.yaml`; docs/playbooks.md describes its fields. Regular expressions ignore case and work line by
+ * line.
  */
 export interface Playbook {
   /** File name without `.yaml`. */
@@ -22,7 +23,10 @@ export interface Playbook {
   detours: Detour[];
 }
 
-/** Text taken from what was sent: the group `value`, else the first, else the whole of `find`, in messages that match `in`. */
+/**
+ * Text taken from what was sent: the group `value`, else the first, else the whole of `find`, in messages that match
+ * `in`.
+ */
 export interface Capture {
   in: RegExp | null;
   find: RegExp;
@@ -59,14 +63,17 @@ export interface Detour extends Written {
   again: boolean;
 }
 
-const regex = z.string().min(1).transform((source, context) => {
-  try {
-    return new RegExp(source, 'im');
-  } catch {
-    context.addIssue({ code: 'custom', message: `/${source}/ is not a regular expression` });
-    return z.NEVER;
-  }
-});
+const regex = z
+  .string()
+  .min(1)
+  .transform((source, context) => {
+    try {
+      return new RegExp(source, 'im');
+    } catch {
+      context.addIssue({ code: 'custom', message: `/${source}/ is not a regular expression` });
+      return z.NEVER;
+    }
+  });
 const capture = z.union([
   regex.transform((find): Capture => ({ in: null, find })),
   z.strictObject({ in: regex, find: regex }),
@@ -76,7 +83,9 @@ const written = {
   name: z.string().min(1),
   read: captures,
   say: z.string().default(''),
-  calls: z.array(z.strictObject({ tool: z.string().min(1), arguments: z.record(z.string(), z.unknown()).default({}) })).default([]),
+  calls: z
+    .array(z.strictObject({ tool: z.string().min(1), arguments: z.record(z.string(), z.unknown()).default({}) }))
+    .default([]),
   delayMs: z.number().int().min(0).max(600_000).optional(),
   tokensPerSecond: z.number().min(0).max(100_000).optional(),
 };
@@ -87,12 +96,24 @@ const file = z.strictObject({
   texts: z.record(z.string().regex(/^[a-z_][a-z0-9_]*$/), z.string().regex(/^[\w-]+(\.[\w-]+)*$/)).default({}),
   read: captures,
   turns: z
-    .array(z.strictObject({ ...written, expect: z.array(regex).default([]), last: z.boolean().default(false), optional: z.string().min(10).nullable().default(null) }))
+    .array(
+      z.strictObject({
+        ...written,
+        expect: z.array(regex).default([]),
+        last: z.boolean().default(false),
+        optional: z.string().min(10).nullable().default(null),
+      }),
+    )
     .min(1),
-  detours: z.array(z.strictObject({ ...written, when: regex, reason: z.string().min(10), again: z.boolean().default(false) })).default([]),
+  detours: z
+    .array(z.strictObject({ ...written, when: regex, reason: z.string().min(10), again: z.boolean().default(false) }))
+    .default([]),
 });
 
-/** Reads a playbook from its YAML text; `readText` gives a shared text by file name. Throws `bad-input` that names the file and the field. */
+/**
+ * Reads a playbook from its YAML text; `readText` gives a shared text by file name. Throws `bad-input` that names the
+ * file and the field.
+ */
 export function parsePlaybook(fileName: string, text: string, readText?: (name: string) => string): Playbook {
   const refuse = (why: string) => new Nl2codeError('bad-input', `Playbook ${fileName}: ${why}.`);
   const named = /^([a-z0-9-]+)\.([a-z0-9-]+)\.yaml$/.exec(fileName);
@@ -111,7 +132,9 @@ export function parsePlaybook(fileName: string, text: string, readText?: (name: 
   const { match, pace, read } = checked.data;
   let texts: Record<string, string>;
   try {
-    texts = Object.fromEntries(Object.entries(checked.data.texts).map(([name, path]) => [name, readText?.(path) ?? '']));
+    texts = Object.fromEntries(
+      Object.entries(checked.data.texts).map(([name, path]) => [name, readText?.(path) ?? '']),
+    );
   } catch (error) {
     throw refuse(`texts: ${error instanceof Error ? error.message : 'not readable'}`);
   }
@@ -124,8 +147,16 @@ export function parsePlaybook(fileName: string, text: string, readText?: (name: 
     strategy: named[2]!,
     words: match.words,
     read,
-    turns: turns.map((t) => ({ ...t, delayMs: t.delayMs ?? paced.delayMs, tokensPerSecond: t.tokensPerSecond ?? paced.tokensPerSecond })),
-    detours: detours.map((d) => ({ ...d, delayMs: d.delayMs ?? paced.delayMs, tokensPerSecond: d.tokensPerSecond ?? paced.tokensPerSecond })),
+    turns: turns.map((t) => ({
+      ...t,
+      delayMs: t.delayMs ?? paced.delayMs,
+      tokensPerSecond: t.tokensPerSecond ?? paced.tokensPerSecond,
+    })),
+    detours: detours.map((d) => ({
+      ...d,
+      delayMs: d.delayMs ?? paced.delayMs,
+      tokensPerSecond: d.tokensPerSecond ?? paced.tokensPerSecond,
+    })),
   };
   const names = [...turns, ...detours].map((t) => t.name);
   const twice = names.find((name, i) => names.indexOf(name) !== i);
@@ -138,25 +169,37 @@ export function parsePlaybook(fileName: string, text: string, readText?: (name: 
     for (const name of Object.keys(turn.read)) known.add(name);
     checkPlaceholders(turn, known, refuse);
   }
-  for (const detour of detours) checkPlaceholders(detour, new Set([...Object.keys(read), ...Object.keys(detour.read)]), refuse);
+  for (const detour of detours)
+    checkPlaceholders(detour, new Set([...Object.keys(read), ...Object.keys(detour.read)]), refuse);
   return playbook;
 }
 
-function checkPlaceholders(turn: { name: string; say: string; calls: unknown }, known: Set<string>, refuse: (why: string) => Error): void {
+function checkPlaceholders(
+  turn: { name: string; say: string; calls: unknown },
+  known: Set<string>,
+  refuse: (why: string) => Error,
+): void {
   const unread = placeholders([turn.say, turn.calls]).find((name) => !known.has(name));
   if (unread) throw refuse(`turn "${turn.name}" uses {{${unread}}}, which nothing reads before it`);
 }
 
-/** Reads every `*.yaml` of the folders, in order. Throws `bad-input` for a wrong file, a folder that can't be read, or one name twice. */
+/**
+ * Reads every `*.yaml` of the folders, in order. Throws `bad-input` for a wrong file, a folder that can't be read, or
+ * one name twice.
+ */
 export function loadPlaybooks(folders: readonly string[]): Playbook[] {
   const all = folders.flatMap((folder) => {
     let names: string[];
     try {
-      names = readdirSync(folder).filter((name) => name.endsWith('.yaml')).sort();
+      names = readdirSync(folder)
+        .filter((name) => name.endsWith('.yaml'))
+        .sort();
     } catch (error) {
       throw new Nl2codeError('bad-input', `The playbook folder "${folder}" can't be read.`, { cause: error });
     }
-    return names.map((name) => parsePlaybook(name, readFileSync(join(folder, name), 'utf8'), (text) => readFileSync(join(folder, text), 'utf8')));
+    return names.map((name) =>
+      parsePlaybook(name, readFileSync(join(folder, name), 'utf8'), (text) => readFileSync(join(folder, text), 'utf8')),
+    );
   });
   const twice = all.find((p, i) => all.findIndex((q) => q.name === p.name) !== i);
   if (twice) throw new Nl2codeError('bad-input', `Two playbooks are called ${twice.name}.`);

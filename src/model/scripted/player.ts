@@ -10,41 +10,71 @@ export const FAULT_TEXT = '(no call, on purpose)';
 
 /** What a request is answered with. */
 export type Played =
-  | { kind: 'reply'; playbook: Playbook; turn: string; last: boolean; say: string; calls: { id: string; tool: string; arguments: string }[]; delayMs: number; tokensPerSecond: number }
+  | {
+      kind: 'reply';
+      playbook: Playbook;
+      turn: string;
+      last: boolean;
+      say: string;
+      calls: { id: string; tool: string; arguments: string }[];
+      delayMs: number;
+      tokensPerSecond: number;
+    }
   | { kind: 'mismatch'; playbook: Playbook | null; message: string };
 
 /**
- * The reply to a request, from what was really sent and nothing else: the replies already in the conversation say which turn it
+ * The reply to a request, from what was really sent and nothing else: the replies already in the conversation say which
+ * turn it
  * is, and the observations must hold what that turn was written for. Pure.
  */
 export function play(playbooks: readonly Playbook[], sent: Sent): Played {
   const playbook = findPlaybook(playbooks, promptOf(sent), strategyLine(sent));
   if (!playbook) return { kind: 'mismatch', playbook: null, message: noPlaybook(playbooks) };
-  const mismatch = (message: string): Played => ({ kind: 'mismatch', playbook, message: `${playbook.name}: ${message}` });
+  const mismatch = (message: string): Played => ({
+    kind: 'mismatch',
+    playbook,
+    message: `${playbook.name}: ${message}`,
+  });
   const place = placeOf(playbook, sent.messages);
   const turn: Turn | Detour | undefined = place.detour ?? playbook.turns[place.turn];
-  if (!turn) return mismatch(`a call too many: all ${playbook.turns.length} turns were played. Last seen: ${shown(place.seen)}`);
+  if (!turn)
+    return mismatch(`a call too many: all ${playbook.turns.length} turns were played. Last seen: ${shown(place.seen)}`);
   const title = place.detour ? `detour "${turn.name}"` : `turn ${place.turn + 1} "${turn.name}"`;
   for (const expected of 'expect' in turn ? turn.expect : []) {
-    if (!expected.test(place.seen)) return mismatch(`${title} expected /${expected.source.slice(0, 80)}/ and saw ${shown(place.seen)}`);
+    if (!expected.test(place.seen))
+      return mismatch(`${title} expected /${expected.source.slice(0, 80)}/ and saw ${shown(place.seen)}`);
   }
   const captured: Record<string, string> = {};
   const earlier = place.detour ? [] : playbook.turns.slice(0, place.turn);
   for (const [name, capture] of [playbook, ...earlier, turn].flatMap((t) => Object.entries(t.read))) {
     const text = found(capture, sent.messages);
-    if (text === undefined) return mismatch(`${title} reads "${name}" with /${capture.find.source.slice(0, 80)}/, which nothing sent holds. Last seen: ${shown(place.seen)}`);
+    if (text === undefined)
+      return mismatch(
+        `${title} reads "${name}" with /${capture.find.source.slice(0, 80)}/, which nothing sent holds. Last seen: ${shown(place.seen)}`,
+      );
     captured[name] = text;
   }
   const missing = turn.calls.find((c) => !sent.tools.includes(c.tool));
-  if (missing) return mismatch(`${title} calls ${missing.tool}, but the tools offered are: ${sent.tools.join(', ') || 'none'}.`);
-  return { kind: 'reply', playbook, turn: turn.name, last: 'last' in turn && turn.last, ...spoken(turn, captured, sent.messages.length) };
+  if (missing)
+    return mismatch(`${title} calls ${missing.tool}, but the tools offered are: ${sent.tools.join(', ') || 'none'}.`);
+  return {
+    kind: 'reply',
+    playbook,
+    turn: turn.name,
+    last: 'last' in turn && turn.last,
+    ...spoken(turn, captured, sent.messages.length),
+  };
 }
 
 /** The playbook of a strategy whose words the prompt holds; the one with the most words, when several do. Pure. */
 export function findPlaybook(playbooks: readonly Playbook[], prompt: string, strategy: string): Playbook | undefined {
   const lower = prompt.toLowerCase();
   return playbooks
-    .filter((p) => new RegExp(`(^|[^a-z-])${p.strategy}($|[^a-z-])`, 'i').test(strategy) && p.words.every((w) => lower.includes(w.toLowerCase())))
+    .filter(
+      (p) =>
+        new RegExp(`(^|[^a-z-])${p.strategy}($|[^a-z-])`, 'i').test(strategy) &&
+        p.words.every((w) => lower.includes(w.toLowerCase())),
+    )
     .sort((a, b) => b.words.length - a.words.length)[0];
 }
 
@@ -62,14 +92,16 @@ interface Place {
 }
 
 /**
- * Where the conversation stands. Each earlier reply took a turn, unless it was spoiled on purpose or answered an observation that a
+ * Where the conversation stands. Each earlier reply took a turn, unless it was spoiled on purpose or answered an
+ * observation that a
  * detour waits for. A turn played again looks at the same observations as the first time, and what came since.
  */
 function placeOf(playbook: Playbook, messages: readonly SentMessage[]): Place {
   const starts = [0];
   let turn = 0;
   let after = 0;
-  const detourAt = (end: number) => (turn > 0 ? playbook.detours.find((d) => d.when.test(observed(messages.slice(after, end)))) : undefined);
+  const detourAt = (end: number) =>
+    turn > 0 ? playbook.detours.find((d) => d.when.test(observed(messages.slice(after, end)))) : undefined;
   messages.forEach((message, i) => {
     if (message.role !== 'assistant' || isSpoiled(message)) return;
     const detour = detourAt(i);
@@ -87,7 +119,10 @@ function isSpoiled(message: SentMessage): boolean {
 
 /** Everything a model is told: neither its own words nor the system prompt. */
 function observed(messages: readonly SentMessage[]): string {
-  return messages.filter(isTold).map((m) => m.text).join('\n');
+  return messages
+    .filter(isTold)
+    .map((m) => m.text)
+    .join('\n');
 }
 
 function isTold(message: SentMessage): boolean {
@@ -106,7 +141,11 @@ function found(capture: Capture, messages: readonly SentMessage[]): string | und
 function spoken(turn: Written, captured: Record<string, string>, at: number) {
   return {
     say: filled(turn.say, captured).trimEnd(),
-    calls: turn.calls.map((c, i) => ({ id: `call_${at}_${i}`, tool: c.tool, arguments: JSON.stringify(filled(c.arguments, captured)) })),
+    calls: turn.calls.map((c, i) => ({
+      id: `call_${at}_${i}`,
+      tool: c.tool,
+      arguments: JSON.stringify(filled(c.arguments, captured)),
+    })),
     delayMs: turn.delayMs,
     tokensPerSecond: turn.tokensPerSecond,
   };

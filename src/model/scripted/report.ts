@@ -65,7 +65,9 @@ export class Reporter {
 
   report(faults: Partial<Record<FaultKind, number>>): PlaybookReport {
     const conversations = [...this.#kept].map(([key, kept]): ConversationReport => {
-      const unused = kept.playbook.turns.filter((t) => t.optional === null && !kept.turns.has(t.name)).map((t) => t.name);
+      const unused = kept.playbook.turns
+        .filter((t) => t.optional === null && !kept.turns.has(t.name))
+        .map((t) => t.name);
       const order = [...kept.playbook.turns, ...kept.playbook.detours].filter((t) => kept.turns.has(t.name));
       return {
         key,

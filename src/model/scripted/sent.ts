@@ -23,19 +23,27 @@ export interface SentMessage {
 
 /** Reads a request body, or says what is wrong with it. Pure. */
 export function readSent(body: unknown): Sent | string {
-  if (!isObject(body) || !Array.isArray(body.messages) || body.messages.length === 0) return 'messages must be a list that is not empty';
+  if (!isObject(body) || !Array.isArray(body.messages) || body.messages.length === 0)
+    return 'messages must be a list that is not empty';
   if (typeof body.model !== 'string') return 'model must be a string';
   const messages: SentMessage[] = [];
   for (const m of body.messages as unknown[]) {
     if (!isObject(m) || typeof m.role !== 'string') return 'every message needs a role';
     const text = textOf(m.content);
     const calls = Array.isArray(m.tool_calls) ? (m.tool_calls as unknown[]).filter(isObject) : [];
-    messages.push({ role: m.role, text, calls: calls.map((c) => String(c.id)), chars: text.length + (calls.length ? JSON.stringify(calls.map((c) => c.function)).length : 0) });
+    messages.push({
+      role: m.role,
+      text,
+      calls: calls.map((c) => String(c.id)),
+      chars: text.length + (calls.length ? JSON.stringify(calls.map((c) => c.function)).length : 0),
+    });
   }
   const tools = Array.isArray(body.tools) ? (body.tools as unknown[]) : [];
   return {
     messages,
-    tools: tools.flatMap((t) => (isObject(t) && isObject(t.function) && typeof t.function.name === 'string' ? [t.function.name] : [])),
+    tools: tools.flatMap((t) =>
+      isObject(t) && isObject(t.function) && typeof t.function.name === 'string' ? [t.function.name] : [],
+    ),
     stream: body.stream === true,
     includeUsage: isObject(body.stream_options) && body.stream_options.include_usage === true,
     model: body.model,
@@ -56,14 +64,23 @@ export function promptOf(sent: Sent): string {
 
 /** Names a conversation across its requests: the first user message and the strategy decide. Pure. */
 export function conversationKey(sent: Sent): string {
-  return createHash('sha256').update(`${strategyLine(sent)}\n${firstUser(sent)}`).digest('hex').slice(0, 16);
+  return createHash('sha256')
+    .update(`${strategyLine(sent)}\n${firstUser(sent)}`)
+    .digest('hex')
+    .slice(0, 16);
 }
 
-/** Prompt tokens at 4 characters each, and how many of them an earlier request of the conversation had sent: all before the last reply. Pure. */
+/**
+ * Prompt tokens at 4 characters each, and how many of them an earlier request of the conversation had sent: all before
+ * the last reply. Pure.
+ */
 export function promptTokens(sent: Sent): { prompt: number; cached: number } {
   const chars = (messages: SentMessage[]) => messages.reduce((sum, m) => sum + m.chars, sent.toolChars);
   const lastReply = sent.messages.findLastIndex((m) => m.role === 'assistant');
-  return { prompt: Math.ceil(chars(sent.messages) / 4), cached: lastReply < 0 ? 0 : Math.floor(chars(sent.messages.slice(0, lastReply)) / 4) };
+  return {
+    prompt: Math.ceil(chars(sent.messages) / 4),
+    cached: lastReply < 0 ? 0 : Math.floor(chars(sent.messages.slice(0, lastReply)) / 4),
+  };
 }
 
 function firstUser(sent: Sent): string {

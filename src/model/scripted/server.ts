@@ -1,5 +1,6 @@
 /**
- * The scripted model: an OpenAI-compatible server on loopback that plays playbooks. It owns its counts and the faults it was told to
+ * The scripted model: an OpenAI-compatible server on loopback that plays playbooks. It owns its counts and the faults
+ * it was told to
  * make; the conversation belongs to the client, which sends it whole each time. Invariants, each with a test:
  * (1) which turn answers follows from the request body alone, so any number of servers and restarts answer alike;
  * (2) an identical body gets identical bytes, and is counted apart;
@@ -31,7 +32,10 @@ export interface ScriptedServer {
 const MAX_BODY_BYTES = 64 << 20;
 
 /** Starts the scripted model on a loopback port (0 picks a free one). Endpoints beside the API: docs/playbooks.md. */
-export async function startScriptedServer(options: { playbooks: readonly Playbook[]; port?: number }): Promise<ScriptedServer> {
+export async function startScriptedServer(options: {
+  playbooks: readonly Playbook[];
+  port?: number;
+}): Promise<ScriptedServer> {
   const { playbooks } = options;
   const reporter = new Reporter();
   const faults = new FaultQueue();
@@ -40,11 +44,25 @@ export async function startScriptedServer(options: { playbooks: readonly Playboo
     const sha = createHash('sha256').update(body).digest('hex');
     const sent = readSent(parsed(body));
     if (typeof sent === 'string') return fail(response, 400, sent, 'invalid_request_error');
-    if (sent.model !== SCRIPTED_MODEL) return fail(response, 404, `The model "${sent.model.slice(0, 100)}" does not exist; there is only "${SCRIPTED_MODEL}".`, 'model_not_found');
+    if (sent.model !== SCRIPTED_MODEL)
+      return fail(
+        response,
+        404,
+        `The model "${sent.model.slice(0, 100)}" does not exist; there is only "${SCRIPTED_MODEL}".`,
+        'model_not_found',
+      );
     const fault = faultOf(request, faults);
     const http = fault && HTTP_FAULTS[fault.kind];
-    if (http) return fail(response, http.status, http.message, http.code, fault.retryAfter ? { 'retry-after': fault.retryAfter } : {});
-    if (fault?.kind === 'garbage') return void response.writeHead(200, { 'content-type': 'text/html' }).end('<html><body>Sign in</body></html>');
+    if (http)
+      return fail(
+        response,
+        http.status,
+        http.message,
+        http.code,
+        fault.retryAfter ? { 'retry-after': fault.retryAfter } : {},
+      );
+    if (fault?.kind === 'garbage')
+      return void response.writeHead(200, { 'content-type': 'text/html' }).end('<html><body>Sign in</body></html>');
     const key = conversationKey(sent);
     const played = play(playbooks, sent);
     if (played.kind === 'mismatch') {
@@ -60,7 +78,10 @@ export async function startScriptedServer(options: { playbooks: readonly Playboo
 
   const handle = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const { port } = server.address() as AddressInfo;
-    if (request.headers.origin !== undefined || ![`127.0.0.1:${port}`, `localhost:${port}`].includes(request.headers.host ?? '')) {
+    if (
+      request.headers.origin !== undefined ||
+      ![`127.0.0.1:${port}`, `localhost:${port}`].includes(request.headers.host ?? '')
+    ) {
       return fail(response, 403, 'This server answers programs on this machine only.', 'forbidden');
     }
     const body = await bodyOf(request);
@@ -68,7 +89,10 @@ export async function startScriptedServer(options: { playbooks: readonly Playboo
     const route = `${request.method} ${(request.url ?? '').split('?')[0]}`;
     switch (route) {
       case 'GET /v1/models':
-        return json(response, 200, { object: 'list', data: [{ id: SCRIPTED_MODEL, object: 'model', created: 0, owned_by: 'nl2code' }] });
+        return json(response, 200, {
+          object: 'list',
+          data: [{ id: SCRIPTED_MODEL, object: 'model', created: 0, owned_by: 'nl2code' }],
+        });
       case 'POST /v1/chat/completions':
         return chat(body, request, response);
       case 'GET /playbooks/report':
@@ -76,11 +100,19 @@ export async function startScriptedServer(options: { playbooks: readonly Playboo
       case 'POST /playbooks/match': {
         const asked = parsed(body) as { prompt?: unknown; strategy?: unknown } | undefined;
         const found = findPlaybook(playbooks, String(asked?.prompt ?? ''), String(asked?.strategy ?? ''));
-        return found ? json(response, 200, { playbook: found.name }) : fail(response, 400, noPlaybook(playbooks), 'playbook_mismatch');
+        return found
+          ? json(response, 200, { playbook: found.name })
+          : fail(response, 400, noPlaybook(playbooks), 'playbook_mismatch');
       }
       case 'POST /playbooks/faults': {
         const fault = faultSchema.safeParse(parsed(body));
-        if (!fault.success) return fail(response, 400, `A fault is {kind, count?, retryAfter?}; kinds: ${FAULTS.join(', ')}.`, 'invalid_request_error');
+        if (!fault.success)
+          return fail(
+            response,
+            400,
+            `A fault is {kind, count?, retryAfter?}; kinds: ${FAULTS.join(', ')}.`,
+            'invalid_request_error',
+          );
         faults.add(fault.data);
         return json(response, 200, fault.data);
       }
@@ -121,7 +153,11 @@ function faultOf(request: IncomingMessage, faults: FaultQueue): Fault | undefine
 }
 
 /** Writes the pieces at the pace of a model: tokens that are due, every 25 ms. Stops when the client is gone. */
-async function write(response: ServerResponse, completion: Completion, pace: { delayMs: number; tokensPerSecond: number }): Promise<void> {
+async function write(
+  response: ServerResponse,
+  completion: Completion,
+  pace: { delayMs: number; tokensPerSecond: number },
+): Promise<void> {
   response.writeHead(200, { 'content-type': completion.contentType, 'cache-control': 'no-store' });
   if (pace.delayMs > 0) {
     response.flushHeaders();
@@ -166,11 +202,19 @@ function parsed(body: Buffer): unknown {
   }
 }
 
-function fail(response: ServerResponse, status: number, message: string, code: string, headers: Record<string, string> = {}): void {
+function fail(
+  response: ServerResponse,
+  status: number,
+  message: string,
+  code: string,
+  headers: Record<string, string> = {},
+): void {
   json(response, status, { error: { message, type: code, param: null, code } }, headers);
 }
 
 function json(response: ServerResponse, status: number, value: unknown, headers: Record<string, string> = {}): void {
   const text = JSON.stringify(value);
-  response.writeHead(status, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text), ...headers }).end(text);
+  response
+    .writeHead(status, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text), ...headers })
+    .end(text);
 }
