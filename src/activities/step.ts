@@ -8,6 +8,7 @@ import type { Link } from '../store/chain.js';
 import type { EventWriter } from '../store/event-log.js';
 import { memoKey } from '../store/memo-key.js';
 import type { SessionFolder } from '../store/session-store.js';
+import { cancellationOf } from './cancellation.js';
 import type { StepWorld } from './world.js';
 
 /** What an effect works with. */
@@ -44,37 +45,16 @@ export async function step<K extends StepKind>(world: StepWorld, call: StepCall<
   const folder = world.store.session(call.session);
   const events = folder.events({ seq: call.seq, attempt, step: call.kind });
   const key = memoKey(call as StepCall);
+  const { signal, letGo } = cancellationOf(context);
   const beat = setInterval(() => context.heartbeat(), BEAT_MS);
   try {
     const known = folder.chain.memo(key);
     if (known) return toReply(known);
     events.emit('step-started', { worker: process.pid, ...(call.ask ? { ask: call.ask } : {}) });
-    const startedAt = Date.now();
-    const done = await effect({ call, folder, past: folder.chain.walk(call.parent), key, attempt, scheduledMs, events, signal: context.cancellationSignal });
-    const spent = done.spent ?? NOTHING_SPENT;
-    const link = folder.chain.commit(
-      key,
-      {
-        v: 1,
-        parent: call.parent,
-        seq: call.seq,
-        kind: call.kind,
-        ...(call.ask ? { ask: call.ask } : {}),
-        args: call.args as unknown as Json,
-        facts: call.facts,
-        value: done.value,
-        refs: done.refs ?? {},
-        ...(done.sent ? { sent: done.sent } : {}),
-        spent,
-        startedAt,
-        ms: Date.now() - startedAt,
-      },
-      scheduledMs,
-    );
-    events.emit('step-finished', { value: link.record.value, ms: link.record.ms, spent: link.record.spent as unknown as Json });
-    return toReply(link);
+    // What was handed over goes on in the background: if it still ends here, its record answers the next attempt.
+    return toReply(await Promise.race([perform({ call, folder, past: folder.chain.walk(call.parent), key, attempt, scheduledMs, events, signal }, effect), letGo]));
   } catch (error) {
-    if (context.cancellationSignal.aborted) throw error;
+    if (signal.aborted) throw error;
     const failure = toActivityFailure(error);
     const final = failure instanceof ApplicationFailure && failure.nonRetryable === true;
     events.emit('step-failed', { code: failure instanceof ApplicationFailure ? (failure.type ?? null) : null, message: failure.message, retryable: !final });
@@ -82,6 +62,33 @@ export async function step<K extends StepKind>(world: StepWorld, call: StepCall<
   } finally {
     clearInterval(beat);
   }
+}
+
+async function perform<K extends StepKind>(scene: StepScene<K>, effect: (scene: StepScene<K>) => Promise<StepDone>): Promise<Link> {
+  const { call, folder, key, scheduledMs, events } = scene;
+  const startedAt = Date.now();
+  const done = await effect(scene);
+  const link = folder.chain.commit(
+    key,
+    {
+      v: 1,
+      parent: call.parent,
+      seq: call.seq,
+      kind: call.kind,
+      ...(call.ask ? { ask: call.ask } : {}),
+      args: call.args as unknown as Json,
+      facts: call.facts,
+      value: done.value,
+      refs: done.refs ?? {},
+      ...(done.sent ? { sent: done.sent } : {}),
+      spent: done.spent ?? NOTHING_SPENT,
+      startedAt,
+      ms: Date.now() - startedAt,
+    },
+    scheduledMs,
+  );
+  events.emit('step-finished', { value: link.record.value, ms: link.record.ms, spent: link.record.spent as unknown as Json });
+  return link;
 }
 
 function toReply<K extends StepKind>({ hash, record }: Link): StepReply<K> {

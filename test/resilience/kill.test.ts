@@ -87,6 +87,17 @@ test('a worker killed in the middle of a cell: another attaches to the running c
     expect(await rig.lostCalls(session)).toBe(0);
   }));
 
+test('a worker that is stopped politely in the middle of a cell hands it over: the cell is not interrupted', () =>
+  over(new Processes(), 2, async (rig) => {
+    const { session } = await rig.client.start({ prompt: PROMPT });
+    const cell = await rig.event(session, (event) => event.kind === 'cell-output' && JSON.stringify(event.data).includes('begun'));
+    const began = await rig.event(session, (event) => event.seq === cell.seq && event.kind === 'step-started');
+    rig.workerOf(began).kill('SIGTERM');
+    await same(rig, session);
+    const again = await rig.event(session, (event) => event.seq === cell.seq && event.kind === 'step-started' && event.attempt >= 2);
+    expect(rig.workerOf(again).pid).not.toBe(rig.workerOf(began).pid);
+  }));
+
 test.each([
   ['code', 5],
   ['execute', 6],
