@@ -1,5 +1,3 @@
-import { writeFileSync, renameSync } from 'node:fs';
-import { join } from 'node:path';
 import type { Artifact, ArtifactsObservation } from '../session/observation.js';
 import type { Hash } from '../session/json.js';
 import type { StepCall, StepIO, StepReply } from '../session/step.js';
@@ -8,7 +6,7 @@ import type { SessionFolder } from '../store/session-store.js';
 import { collectArtifacts } from './collect-artifacts.js';
 import { observationOf, requestOf } from './past.js';
 import { step } from './step.js';
-import { traceLines } from '../store/trace.js';
+import { writeTrace } from '../store/trace.js';
 import type { StepWorld } from './world.js';
 
 /** Closes a request: keeps what it leaves, records the verdict, and writes the trace from the chain. */
@@ -27,9 +25,7 @@ export function createClose(world: StepWorld) {
       world.kernels.release(folder.sandbox);
       return { value: null, refs: { observation: folder.blobs.keep(JSON.stringify(observation)) } };
     });
-    const temporary = join(folder.path, '.trace.jsonl');
-    writeFileSync(temporary, traceLines(folder, reply.head).join(''), { mode: 0o600 });
-    renameSync(temporary, folder.trace);
+    writeTrace(folder, reply.head);
     return reply;
   };
 }

@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { listWorkspace, openArtifact } from '../sandbox/artifact.js';
 import { Nl2codeError } from '../session/error-table.js';
@@ -12,7 +11,6 @@ const MAX_TOTAL_BYTES = 1 << 30;
 /** Keeps the files a session left in its workspace as blobs. What does not fit the caps, or changed under our eyes, is left out. */
 export function collectArtifacts(folder: SessionFolder): Artifact[] {
   const root = join(folder.sandbox, 'workspace');
-  if (!existsSync(root)) return [];
   const kept: Artifact[] = [];
   let room = MAX_TOTAL_BYTES;
   for (const { path, bytes } of listWorkspace(root, { maxFiles: MAX_FILES, maxBytes: MAX_FILE_BYTES }).files) {

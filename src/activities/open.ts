@@ -1,5 +1,3 @@
-import { statSync } from 'node:fs';
-import { join } from 'node:path';
 import { packText } from '../context/pack-text.js';
 import { Nl2codeError } from '../session/error-table.js';
 import type { Json } from '../session/json.js';
@@ -27,8 +25,7 @@ export function createOpen(world: StepWorld) {
       if (problem) throw new Nl2codeError('bad-request', problem);
       for (const [parent, refs] of [[folder.inputs, request.inputs], [folder.truth, request.truth]] as const) {
         for (const { name, bytes } of refs) {
-          const found = statSync(join(parent, name), { throwIfNoEntry: false });
-          if (found?.size !== bytes) throw new Nl2codeError('bad-input', `Input ${JSON.stringify(name)} is not in the session as it was admitted.`);
+          if (folder.bytesOf(parent, name) !== bytes) throw new Nl2codeError('bad-input', `Input ${JSON.stringify(name)} is not in the session as it was admitted.`);
         }
       }
       const text = request.pack ? packText(await world.pack(request.pack), request) : '';

@@ -30,6 +30,11 @@ export class SessionFolder {
   get truth(): string {
     return join(this.path, 'truth');
   }
+  /** Size of an admitted file; undefined when it is not there. */
+  bytesOf(parent: string, name: string): number | undefined {
+    return statSync(join(parent, name), { throwIfNoEntry: false })?.size;
+  }
+
   /** Host folder of the session's sandbox. */
   get sandbox(): string {
     return join(this.path, 'sandbox');

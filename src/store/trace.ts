@@ -1,4 +1,6 @@
+import { renameSync } from 'node:fs';
 import type { Hash, TextRef } from '../session/json.js';
+import { writeTemporary } from './file.js';
 import type { SessionFolder } from './session-store.js';
 
 /** A session's chain as JSON lines, oldest first: every model call, cell, output, error, decision and cost, with texts in place of references. */
@@ -24,4 +26,9 @@ export function traceLines(folder: SessionFolder, head: Hash | null = folder.cha
     };
     return `${JSON.stringify(line)}\n`;
   });
+}
+
+/** Writes the trace beside the chain, whole or not at all. */
+export function writeTrace(folder: SessionFolder, head: Hash): void {
+  renameSync(writeTemporary(folder.path, traceLines(folder, head).join(''), 'process'), folder.trace);
 }
