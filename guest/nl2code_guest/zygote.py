@@ -31,10 +31,14 @@ _STAGES: dict[str, tuple[str, ...]] = {
         "pyarrow",
         "pyarrow.compute",
         "pandas",
+    ),
+    "tables": (
         "pandas.io.formats.format",
         "pandas.io.formats.html",
         "pyarrow.parquet",
         "nl2code_guest.inspection",
+        "nl2code_guest.inspection_files",
+        "nl2code_guest.inspection_columns",
     ),
     "all": (
         "scipy",
@@ -57,6 +61,8 @@ _STAGES: dict[str, tuple[str, ...]] = {
     ),
 }
 _ORDER = tuple(_STAGES)
+#: The last stage of what a launcher asks for.
+_LAST = {"bare": "bare", "data": "tables", "all": "all"}
 
 
 def serve(sock: socket.socket, warm: str, workspace: str, init_pid: int) -> None:
@@ -78,7 +84,7 @@ class _Zygote:
         self._waiting: list[tuple[int, str, list[int]]] = []
 
     def run(self, warm: str) -> None:
-        for stage in _ORDER[: _ORDER.index(warm) + 1]:
+        for stage in _ORDER[: _ORDER.index(_LAST[warm]) + 1]:
             for module in _STAGES[stage]:
                 _import(module)
                 self._serve_pending()
