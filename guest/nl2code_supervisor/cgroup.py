@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from .spec import Limits
 
@@ -19,8 +19,7 @@ PARENT_SHARES = "8192"
 SWEEP_AFTER_SECONDS = 600
 
 
-@dataclass(frozen=True)
-class Cgroup:
+class Cgroup(NamedTuple):
     """The groups of one sandbox: one on version 2, one per controller on version 1."""
 
     paths: tuple[str, ...]

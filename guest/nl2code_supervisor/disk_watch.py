@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import stat
-from dataclasses import dataclass, field
 
 from .launch import Sandbox
 from .process_table import cells, descendants
@@ -23,13 +22,13 @@ class TooMuch(Exception):
     """The tree has more entries or levels than a sandbox may make."""
 
 
-@dataclass
 class Usage:
     """Blocks in use, counting every inode once."""
 
-    total: int = 0
-    entries: int = 0
-    _counted: set[tuple[int, int]] = field(default_factory=set)
+    def __init__(self) -> None:
+        self.total = 0
+        self.entries = 0
+        self._counted: set[tuple[int, int]] = set()
 
     def add(self, entry: os.stat_result) -> None:
         """Counts one inode."""

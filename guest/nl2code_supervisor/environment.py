@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from .spec import Spec
 
@@ -12,8 +12,7 @@ USER = "nl2code"
 INSIDE_ID = 1000
 
 
-@dataclass(frozen=True)
-class Places:
+class Places(NamedTuple):
     """Where things are for the guest: fixed names inside bubblewrap, host paths without it."""
 
     venv: str

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import stat
+import zlib
 
 #: (first uid, how many): a range that systemd and the distributions leave unused, then one for small user namespaces.
 RANGES = ((1_900_000_000, 200_000_000), (20_000, 40_000))
@@ -31,7 +31,7 @@ def choose_uid(folder: str) -> int:
     if any(first <= owner < first + count for first, count in ranges):
         return owner
     first, count = ranges[0]
-    return first + int.from_bytes(hashlib.sha256(os.fsencode(folder)).digest()[:8], "big") % count
+    return first + zlib.crc32(os.fsencode(folder)) % count
 
 
 def _mapped(uid: int) -> bool:

@@ -8,8 +8,7 @@ import os
 import signal
 import socket
 import sys
-from dataclasses import dataclass
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
 from . import bubblewrap
 from .cgroup import Cgroup
@@ -27,8 +26,7 @@ class LaunchError(RuntimeError):
     """The sandbox did not start; the message holds what bubblewrap said."""
 
 
-@dataclass
-class Sandbox:
+class Sandbox(NamedTuple):
     """A running sandbox as its supervisor sees it."""
 
     #: Our own child: bubblewrap, or the guest itself without isolation.

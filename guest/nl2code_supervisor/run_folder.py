@@ -9,11 +9,10 @@ import contextlib
 import fcntl
 import json
 import os
-from dataclasses import asdict, dataclass, field
+from typing import NamedTuple
 
 
-@dataclass
-class State:
+class State(NamedTuple):
     """What `run/state.json` says. A pointer for the worker: it proves nothing that `/proc` does not confirm."""
 
     id: str
@@ -26,7 +25,7 @@ class State:
     memoryLimit: str
     uid: int
     hashSeed: int
-    cgroups: list[str] = field(default_factory=list)
+    cgroups: tuple[str, ...] = ()
     #: How often a limit has ended a process inside, and the sentence about the last time.
     kills: int = 0
     killedBecause: str | None = None
@@ -53,7 +52,7 @@ class RunFolder:
         """Replaces `state.json` in one rename."""
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
         with open(os.open("state.tmp", flags, 0o600, dir_fd=self.fd), "w") as file:
-            json.dump(asdict(state), file)
+            json.dump(state._asdict(), file)
         os.rename("state.tmp", "state.json", src_dir_fd=self.fd, dst_dir_fd=self.fd)
 
     def lease_ms(self, default: int) -> int:

@@ -19,7 +19,6 @@ import os
 import select
 import signal
 import time
-from dataclasses import replace
 from types import FrameType
 
 from .cgroup import create_cgroup
@@ -85,7 +84,7 @@ class Supervisor:
             memoryLimit=self._memory_limit(),
             uid=self._uid,
             hashSeed=spec.hash_seed,
-            cgroups=list(self._cgroup.paths) if self._cgroup else [],
+            cgroups=self._cgroup.paths if self._cgroup else (),
         )
         self._log_bytes = 0
         self._tail = b""
@@ -172,7 +171,7 @@ class Supervisor:
     def _note(self, why: str | None) -> None:
         if why is None:
             return
-        self.state = replace(self.state, kills=self.state.kills + 1, killedBecause=why)
+        self.state = self.state._replace(kills=self.state.kills + 1, killedBecause=why)
         self._write_state()
 
     def _keep_log(self, poll: select.poll) -> None:
@@ -199,7 +198,7 @@ class Supervisor:
                 self._tail = (self._tail + os.read(self._sandbox.log, 65536))[-TAIL_BYTES:]
             said = self._tail.decode(errors="replace").strip()
             why = f"{why}: {said}" if said else why
-        self.state = replace(self.state, endedBecause=why)
+        self.state = self.state._replace(endedBecause=why)
         self._run.remove(SOCKET)
         self._write_state()
 
@@ -214,10 +213,12 @@ def _nothing(_signal: int, _frame: FrameType | None) -> None:
 
 
 def _empty(folder: str) -> None:
-    import shutil
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                # Only here: it costs more to import than everything else, and the folder is nearly always empty.
+                import shutil
 
-    for entry in os.scandir(folder):
-        if entry.is_dir(follow_symlinks=False):
-            shutil.rmtree(entry.path, ignore_errors=True)
-        else:
-            os.unlink(entry.path)
+                shutil.rmtree(entry.path, ignore_errors=True)
+            else:
+                os.unlink(entry.path)

@@ -8,7 +8,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +29,7 @@ GUEST = Path(__file__).parent.parent
 
 
 def _state(**changes: Any) -> State:
-    return replace(State("x", 1, 2, 3, 4, "boot", "none", "watcher", 0, 7), **changes)
+    return State("x", 1, 2, 3, 4, "boot", "none", "watcher", 0, 7)._replace(**changes)
 
 
 def test_a_spec_that_is_cut_off_or_malformed_is_refused(tmp_path: Path, raw_spec: dict[str, Any]) -> None:

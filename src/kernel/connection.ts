@@ -16,7 +16,8 @@ export interface CellRequest {
   epoch: Epoch;
 }
 
-export type CellOutcome = { kind: 'done'; reply: WireReply; attachments: Buffer[]; cached: boolean } | { kind: 'refused'; refusal: Refusal };
+export type CellOutcome =
+  { kind: 'done'; reply: WireReply; attachments: Buffer[]; cached: boolean } | { kind: 'refused'; refusal: Refusal };
 
 export type OnOutput = (stream: 'stdout' | 'stderr', text: string) => void;
 
@@ -56,7 +57,7 @@ interface Waiting {
 export class KernelConnection {
   readonly welcome: Welcome;
   readonly #stream: Duplex;
-  readonly #pings = new Map<number, () => void>();
+  readonly #pings = new Map<number, { resolve(): void; reject(error: Error): void }>();
   #waiting: Waiting | null = null;
   #ended: Error | null = null;
   #pingNumber = 0;
@@ -78,8 +79,12 @@ export class KernelConnection {
       const welcome = await frames.first(HELLO_MS);
       if (welcome.type === 'refused') throw refusalError(welcome);
       if (welcome.type !== 'welcome') throw new FrameError(`The guest answered hello with ${welcome.type}.`);
-      if (welcome.protocol !== PROTOCOL_VERSION) throw new FrameError(`The guest speaks version ${welcome.protocol} of the protocol, not ${PROTOCOL_VERSION}.`);
-      if (welcome.session !== hello.session) throw new FrameError(`The guest belongs to ${JSON.stringify(welcome.session)}, not to ${JSON.stringify(hello.session)}.`);
+      if (welcome.protocol !== PROTOCOL_VERSION)
+        throw new FrameError(`The guest speaks version ${welcome.protocol} of the protocol, not ${PROTOCOL_VERSION}.`);
+      if (welcome.session !== hello.session)
+        throw new FrameError(
+          `The guest belongs to ${JSON.stringify(welcome.session)}, not to ${JSON.stringify(hello.session)}.`,
+        );
       return new KernelConnection(stream, frames, welcome);
     } catch (error) {
       stream.destroy();
@@ -123,8 +128,7 @@ export class KernelConnection {
     if (this.#ended) return Promise.reject(this.#ended);
     const n = ++this.#pingNumber;
     return new Promise((resolve, reject) => {
-      this.#pings.set(n, resolve);
-      this.#stream.once('close', () => reject(this.#ended ?? new StreamCut('The stream was closed.')));
+      this.#pings.set(n, { resolve, reject });
       send(this.#stream, { type: 'ping', n });
     });
   }
@@ -142,10 +146,11 @@ export class KernelConnection {
         return this.#done(frame, attachments);
       case 'refused':
         // Late refusals of a cell that was answered, or of an interrupt that came too late, change nothing.
-        if (this.#waiting && (frame.k === this.#waiting.cell.k || frame.code === 'protocol')) this.#settle({ kind: 'refused', refusal: frame });
+        if (this.#waiting && (frame.k === this.#waiting.cell.k || frame.code === 'protocol'))
+          this.#settle({ kind: 'refused', refusal: frame });
         return;
       case 'pong':
-        this.#pings.get(frame.n)?.();
+        this.#pings.get(frame.n)?.resolve();
         this.#pings.delete(frame.n);
         return;
       case 'welcome':
@@ -159,14 +164,16 @@ export class KernelConnection {
     waiting.nextSeq = seq + 1;
     waiting.chars += text.length;
     waiting.frames += 1;
-    if (waiting.chars > MAX_LIVE_CHARS || waiting.frames > MAX_LIVE_FRAMES) throw new FrameError(`The guest sent more than ${MAX_LIVE_CHARS} characters of live output for one cell.`);
+    if (waiting.chars > MAX_LIVE_CHARS || waiting.frames > MAX_LIVE_FRAMES)
+      throw new FrameError(`The guest sent more than ${MAX_LIVE_CHARS} characters of live output for one cell.`);
     waiting.onOutput?.(stream, text);
   }
 
   #done(frame: Extract<GuestFrame, { type: 'done' }>, attachments: Buffer[]): void {
     const waiting = this.#waiting;
     if (!waiting || frame.k !== waiting.cell.k) return;
-    if (frame.sha !== waiting.sha) throw new FrameError(`The guest answered cell ${frame.k} with the result of other code.`);
+    if (frame.sha !== waiting.sha)
+      throw new FrameError(`The guest answered cell ${frame.k} with the result of other code.`);
     this.#settle({ kind: 'done', reply: frame.reply, attachments, cached: frame.cached });
   }
 
@@ -179,6 +186,7 @@ export class KernelConnection {
   #end(error: Error): void {
     if (this.#ended) return;
     this.#ended = error;
+    for (const { reject } of this.#pings.values()) reject(error);
     this.#pings.clear();
     this.#stream.destroy();
     const waiting = this.#waiting;
@@ -190,8 +198,14 @@ export class KernelConnection {
 /** The error for a refusal that no other stream would answer differently. */
 export function refusalError({ code, message, k }: Refusal): Nl2codeError {
   if (code === 'fenced') return new Nl2codeError('fenced', `The sandbox is held by a later attempt: ${message}`);
-  if (code === 'busy') return new Nl2codeError('sandbox-lost', `The kernel can't take the cell now: ${message}`, { remedy: 'It is asked again.' });
-  if (code === 'conflict') return new Nl2codeError('store-corrupt', `Cell ${k} does not follow what the kernel has run: ${message}`, { remedy: '' });
+  if (code === 'busy')
+    return new Nl2codeError('sandbox-lost', `The kernel can't take the cell now: ${message}`, {
+      remedy: 'It is asked again.',
+    });
+  if (code === 'conflict')
+    return new Nl2codeError('store-corrupt', `Cell ${k} does not follow what the kernel has run: ${message}`, {
+      remedy: '',
+    });
   return new Nl2codeError('sandbox-lost', `The guest refused: ${message}`);
 }
 
@@ -221,7 +235,10 @@ class FrameSource {
   /** The next frame. */
   first(withinMs: number): Promise<GuestFrame> {
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => reject(new Nl2codeError('sandbox-lost', `The guest did not say hello within ${withinMs / 1000} s.`)), withinMs);
+      const timer = setTimeout(
+        () => reject(new Nl2codeError('sandbox-lost', `The guest did not say hello within ${withinMs / 1000} s.`)),
+        withinMs,
+      );
       this.handle(
         (frame) => {
           clearTimeout(timer);

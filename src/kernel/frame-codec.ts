@@ -18,8 +18,10 @@ const EMPTY = Buffer.alloc(0);
 /** Encodes one frame. Throws `FrameError` when it would be larger than a peer accepts. */
 export function encodeFrame(header: object, body: Buffer = EMPTY): Buffer {
   const text = Buffer.from(JSON.stringify(header), 'utf8');
-  if (text.length > MAX_HEADER_BYTES) throw new FrameError(`A header of ${text.length} bytes is larger than ${MAX_HEADER_BYTES}.`);
-  if (body.length > MAX_BODY_BYTES) throw new FrameError(`A body of ${body.length} bytes is larger than ${MAX_BODY_BYTES}.`);
+  if (text.length > MAX_HEADER_BYTES)
+    throw new FrameError(`A header of ${text.length} bytes is larger than ${MAX_HEADER_BYTES}.`);
+  if (body.length > MAX_BODY_BYTES)
+    throw new FrameError(`A body of ${body.length} bytes is larger than ${MAX_BODY_BYTES}.`);
   const frame = Buffer.allocUnsafe(LENGTHS_BYTES + text.length + body.length);
   frame.writeUInt32BE(text.length, 0);
   frame.writeUInt32BE(body.length, 4);
@@ -55,7 +57,8 @@ export class FrameDecoder {
       return frames;
     } catch (error) {
       this.#chunks = [];
-      this.#broken = error instanceof FrameError ? error : new FrameError('A frame could not be read.', { cause: error });
+      this.#broken =
+        error instanceof FrameError ? error : new FrameError('A frame could not be read.', { cause: error });
       throw this.#broken;
     }
   }
@@ -70,12 +73,17 @@ export class FrameDecoder {
     const lengths = this.#peek(LENGTHS_BYTES);
     const headerBytes = lengths.readUInt32BE(0);
     const bodyBytes = lengths.readUInt32BE(4);
-    if (headerBytes < 2 || headerBytes > this.#maxHeader) throw new FrameError(`A header of ${headerBytes} bytes is outside 2 to ${this.#maxHeader}.`);
-    if (bodyBytes > this.#maxBody) throw new FrameError(`A body of ${bodyBytes} bytes is larger than ${this.#maxBody}.`);
+    if (headerBytes < 2 || headerBytes > this.#maxHeader)
+      throw new FrameError(`A header of ${headerBytes} bytes is outside 2 to ${this.#maxHeader}.`);
+    if (bodyBytes > this.#maxBody)
+      throw new FrameError(`A body of ${bodyBytes} bytes is larger than ${this.#maxBody}.`);
     const total = LENGTHS_BYTES + headerBytes + bodyBytes;
     if (this.#held < total) return null;
     const bytes = this.#take(total);
-    return { header: decodeHeader(bytes.subarray(LENGTHS_BYTES, LENGTHS_BYTES + headerBytes)), body: bytes.subarray(LENGTHS_BYTES + headerBytes) };
+    return {
+      header: decodeHeader(bytes.subarray(LENGTHS_BYTES, LENGTHS_BYTES + headerBytes)),
+      body: bytes.subarray(LENGTHS_BYTES + headerBytes),
+    };
   }
 
   #peek(count: number): Buffer {
@@ -104,7 +112,12 @@ function decodeHeader(bytes: Buffer): Frame['header'] {
   } catch (cause) {
     throw new FrameError('A header is not JSON.', { cause });
   }
-  if (value === null || typeof value !== 'object' || Array.isArray(value) || typeof (value as { type?: unknown }).type !== 'string') {
+  if (
+    value === null ||
+    typeof value !== 'object' ||
+    Array.isArray(value) ||
+    typeof (value as { type?: unknown }).type !== 'string'
+  ) {
     throw new FrameError('A header is not an object with a type.');
   }
   return value as Frame['header'];

@@ -14,7 +14,8 @@ const count = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
 const text = (max: number) => z.string().max(max).transform(cleanText);
 const wireText = z.object({ text: text(MAX_TEXT), omitted: count });
 const mime = z.string().regex(/^[a-z0-9][a-z0-9.+-]{0,60}\/[a-z0-9][a-z0-9.+-]{0,100}$/i);
-const upTo = <T extends z.ZodType>(max: number, value: T) => z.record(mime, value).refine((record) => Object.keys(record).length <= max, 'too many MIME types');
+const upTo = <T extends z.ZodType>(max: number, value: T) =>
+  z.record(mime, value).refine((record) => Object.keys(record).length <= max, 'too many MIME types');
 const display = z.object({ text: upTo(MAX_MIME_TYPES, wireText), images: upTo(MAX_MIME_TYPES, count) });
 
 const reply = z.object({
@@ -37,9 +38,17 @@ const frames = z.discriminatedUnion('type', [
     head: z.number().int().min(-1).max(Number.MAX_SAFE_INTEGER),
     running: count.nullable(),
     python: text(200),
-    packages: z.record(z.string().max(200), text(200)).refine((packages) => Object.keys(packages).length <= MAX_PACKAGES, 'too many packages'),
+    packages: z
+      .record(z.string().max(200), text(200))
+      .refine((packages) => Object.keys(packages).length <= MAX_PACKAGES, 'too many packages'),
   }),
-  z.object({ type: z.literal('out'), k: count, seq: count, stream: z.enum(['stdout', 'stderr']), text: text(MAX_TEXT) }),
+  z.object({
+    type: z.literal('out'),
+    k: count,
+    seq: count,
+    stream: z.enum(['stdout', 'stderr']),
+    text: text(MAX_TEXT),
+  }),
   z.object({
     type: z.literal('done'),
     k: count,
@@ -63,7 +72,9 @@ export function toGuestFrame(frame: Frame): { frame: GuestFrame; attachments: Bu
   const checked = frames.safeParse(frame.header);
   if (!checked.success) {
     const issue = checked.error.issues[0];
-    throw new FrameError(`A ${frame.header.type.slice(0, 40)} frame of the guest is malformed at ${issue?.path.join('.') || 'its type'}: ${issue?.message ?? 'unknown'}.`);
+    throw new FrameError(
+      `A ${frame.header.type.slice(0, 40)} frame of the guest is malformed at ${issue?.path.join('.') || 'its type'}: ${issue?.message ?? 'unknown'}.`,
+    );
   }
   const attachments = checked.data.type === 'done' ? cut(frame.body, checked.data.attachments) : cut(frame.body, []);
   if (checked.data.type === 'done') checkImages(checked.data.reply, attachments.length);
@@ -71,7 +82,8 @@ export function toGuestFrame(frame: Frame): { frame: GuestFrame; attachments: Bu
 }
 
 function cut(body: Buffer, sizes: number[]): Buffer[] {
-  if (sizes.reduce((sum, size) => sum + size, 0) !== body.length) throw new FrameError(`A body of ${body.length} bytes is not what the attachments add up to.`);
+  if (sizes.reduce((sum, size) => sum + size, 0) !== body.length)
+    throw new FrameError(`A body of ${body.length} bytes is not what the attachments add up to.`);
   let at = 0;
   return sizes.map((size) => body.subarray(at, (at += size)));
 }
@@ -79,7 +91,8 @@ function cut(body: Buffer, sizes: number[]): Buffer[] {
 function checkImages({ result, displays }: WireReply, attachments: number): void {
   for (const shown of result ? [result, ...displays] : displays) {
     for (const index of Object.values(shown.images)) {
-      if (index >= attachments) throw new FrameError(`An image names attachment ${index}, but the frame has ${attachments}.`);
+      if (index >= attachments)
+        throw new FrameError(`An image names attachment ${index}, but the frame has ${attachments}.`);
     }
   }
 }

@@ -91,7 +91,10 @@ class SandboxKernels implements Kernels {
         const outcome = await this.#exec(held, cell, hooks);
         this.#keep(spec.folder, held);
         if (outcome.kind === 'refused') throw refusalError(outcome.refusal);
-        const reply = outcome.reply.ended === 'kernel-died' ? await this.#withReason(held.ref, outcome.reply, killsBefore) : outcome.reply;
+        const reply =
+          outcome.reply.ended === 'kernel-died'
+            ? await this.#withReason(held.ref, outcome.reply, killsBefore)
+            : outcome.reply;
         return { reply, attachments: outcome.attachments, cached: outcome.cached };
       } catch (error) {
         held?.connection.close();
@@ -99,7 +102,11 @@ class SandboxKernels implements Kernels {
         cause = error;
       }
     }
-    throw new Nl2codeError('sandbox-lost', `The sandbox of ${cell.session} was lost ${ATTEMPTS} times while cell ${cell.k} ran: ${(cause as Error).message}`, { cause });
+    throw new Nl2codeError(
+      'sandbox-lost',
+      `The sandbox of ${cell.session} was lost ${ATTEMPTS} times while cell ${cell.k} ran: ${(cause as Error).message}`,
+      { cause },
+    );
   }
 
   async #attach(spec: SandboxSpec, cell: KernelCell, onNew: (adopted: boolean) => void): Promise<Held> {
@@ -108,7 +115,10 @@ class SandboxKernels implements Kernels {
     clearTimeout(kept?.timer);
     if (kept?.connection.open) return kept;
     const ref = await this.#backend.create(spec);
-    const connection = await KernelConnection.open(await this.#backend.connect(ref), { session: ref.session ?? ref.id, epoch: cell.epoch });
+    const connection = await KernelConnection.open(await this.#backend.connect(ref), {
+      session: ref.session ?? ref.id,
+      epoch: cell.epoch,
+    });
     onNew(ref.adopted === true);
     return { ref, connection };
   }
@@ -125,11 +135,18 @@ class SandboxKernels implements Kernels {
   async #exec(held: Held, cell: KernelCell, hooks: KernelHooks): Promise<CellOutcome> {
     const { connection, ref } = held;
     const { k, code, timeoutMs, maxOutputChars, epoch } = cell;
-    const answer = connection.exec({ k, code, timeoutMs, maxOutputChars, epoch }, hooks.onOutput && ((stream, text) => hooks.onOutput?.(stream, text)));
+    const answer = connection.exec(
+      { k, code, timeoutMs, maxOutputChars, epoch },
+      hooks.onOutput && ((stream, text) => hooks.onOutput?.(stream, text)),
+    );
     answer.catch(() => undefined);
     const watch = new AbortController();
     try {
-      return await Promise.race([answer, this.#overdue(ref, timeoutMs, watch.signal), this.#aborted(held, k, answer, hooks.signal, watch.signal)]);
+      return await Promise.race([
+        answer,
+        this.#overdue(ref, timeoutMs, watch.signal),
+        this.#aborted(held, k, answer, hooks.signal, watch.signal),
+      ]);
     } finally {
       watch.abort();
     }
@@ -138,10 +155,18 @@ class SandboxKernels implements Kernels {
   async #overdue(ref: SandboxRef, timeoutMs: number, over: AbortSignal): Promise<never> {
     await pause(timeoutMs + OVERDUE_MS, over);
     await this.#backend.destroy(ref);
-    throw new StreamCut(`The guest did not answer within ${OVERDUE_MS / 1000} s of the cell's time limit, so its sandbox was ended.`);
+    throw new StreamCut(
+      `The guest did not answer within ${OVERDUE_MS / 1000} s of the cell's time limit, so its sandbox was ended.`,
+    );
   }
 
-  async #aborted(held: Held, k: number, answer: Promise<CellOutcome>, signal: AbortSignal, over: AbortSignal): Promise<CellOutcome> {
+  async #aborted(
+    held: Held,
+    k: number,
+    answer: Promise<CellOutcome>,
+    signal: AbortSignal,
+    over: AbortSignal,
+  ): Promise<CellOutcome> {
     await aborted(signal, over);
     if (held.connection.open) held.connection.interrupt(k);
     const outcome = await Promise.race([answer.catch(() => null), pause(INTERRUPT_MS, over).then(() => null)]);
@@ -153,7 +178,11 @@ class SandboxKernels implements Kernels {
 
   /** A limit that ended the kernel is named; the supervisor notices it a moment after the guest does. */
   async #withReason(ref: SandboxRef, reply: WireReply, killsBefore: number): Promise<WireReply> {
-    for (const end = performance.now() + REASON_MS; this.#backend.limitsHit && performance.now() < end; await delay(25)) {
+    for (
+      const end = performance.now() + REASON_MS;
+      this.#backend.limitsHit && performance.now() < end;
+      await delay(25)
+    ) {
       const { kills, sentence } = await this.#backend.limitsHit(ref);
       if (kills <= killsBefore || sentence === null) continue;
       const error = reply.error ?? { type: 'KernelDied', message: '', traceback: '' };
@@ -181,7 +210,11 @@ class SandboxKernels implements Kernels {
 
 /** Whether another sandbox or stream may do better. */
 function isLost(error: unknown): boolean {
-  return error instanceof StreamCut || error instanceof FrameError || (error instanceof Nl2codeError && error.code === 'sandbox-lost');
+  return (
+    error instanceof StreamCut ||
+    error instanceof FrameError ||
+    (error instanceof Nl2codeError && error.code === 'sandbox-lost')
+  );
 }
 
 const capitalised = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);

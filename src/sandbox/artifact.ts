@@ -1,4 +1,15 @@
-import { closeSync, constants, fstatSync, lstatSync, openSync, opendirSync, readSync, readlinkSync, realpathSync, type Stats } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  lstatSync,
+  openSync,
+  opendirSync,
+  readSync,
+  readlinkSync,
+  realpathSync,
+  type Stats,
+} from 'node:fs';
 import { join, sep } from 'node:path';
 import { Nl2codeError } from '../session/error-table.js';
 
@@ -43,7 +54,8 @@ const CAPS: ListingCaps = { maxFiles: 1_000, maxEntries: 20_000, maxDepth: 12, m
  */
 export function openArtifact(root: string, path: string, maxBytes: number): OpenArtifact {
   const parts = path.split('/');
-  if (path === '' || parts.some((part) => part === '' || part === '.' || part === '..' || part.includes('\0'))) throw refused(path, 'is not a path inside the workspace');
+  if (path === '' || parts.some((part) => part === '' || part === '.' || part === '..' || part.includes('\0')))
+    throw refused(path, 'is not a path inside the workspace');
   const fd = LINUX ? openBelow(root, parts, path) : openChecked(root, parts, path);
   try {
     const found = fstatSync(fd);
@@ -80,12 +92,14 @@ export function listWorkspace(root: string, caps: Partial<ListingCaps> = {}): Wo
   let entries = 0;
   const walk = (fd: number, at: string, prefix: string, depth: number): void => {
     for (const name of names(LINUX ? `/proc/self/fd/${fd}` : at)) {
-      if (++entries > bounds.maxEntries || listing.files.length >= bounds.maxFiles) return void (listing.truncated = true);
+      if (++entries > bounds.maxEntries || listing.files.length >= bounds.maxFiles)
+        return void (listing.truncated = true);
       if (name.startsWith('.') || name === '__pycache__') continue;
       const place = LINUX ? `/proc/self/fd/${fd}/${name}` : join(at, name);
       const found = statOf(place);
       if (found?.isFile()) {
-        if (found.nlink === 1 && found.size <= bounds.maxBytes) listing.files.push({ path: prefix + name, bytes: found.size, mtimeMs: found.mtimeMs });
+        if (found.nlink === 1 && found.size <= bounds.maxBytes)
+          listing.files.push({ path: prefix + name, bytes: found.size, mtimeMs: found.mtimeMs });
       } else if (found?.isDirectory()) {
         if (depth >= bounds.maxDepth) listing.truncated = true;
         else enter(place, (child) => walk(child, join(at, name), `${prefix}${name}/`, depth + 1));
@@ -100,7 +114,8 @@ export function listWorkspace(root: string, caps: Partial<ListingCaps> = {}): Wo
     const found: string[] = [];
     const dir = opendirSync(folder);
     try {
-      for (let entry = dir.readSync(); entry && found.length <= bounds.maxEntries; entry = dir.readSync()) found.push(entry.name);
+      for (let entry = dir.readSync(); entry && found.length <= bounds.maxEntries; entry = dir.readSync())
+        found.push(entry.name);
     } finally {
       dir.closeSync();
     }

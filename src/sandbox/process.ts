@@ -7,7 +7,14 @@ import { endSandbox } from './process/end-sandbox.js';
 import { probeIsolation } from './process/probe.js';
 import { readRunState, supervisorAlive } from './process/run-state.js';
 import { compileGuest, resolveRuntime, type SandboxRuntime } from './process/runtime.js';
-import { keepIdentity, keepLease, keptIdentity, layOut, showInputs, type FolderIdentity } from './process/sandbox-folder.js';
+import {
+  keepIdentity,
+  keepLease,
+  keptIdentity,
+  layOut,
+  showInputs,
+  type FolderIdentity,
+} from './process/sandbox-folder.js';
 import { startSupervisor } from './process/supervisor.js';
 import { WarmPool, type SandboxShape } from './process/warm-pool.js';
 import { PROMISES, specProblem } from './promises.js';
@@ -59,8 +66,15 @@ class LocalProcesses implements ProcessBackend {
     this.#isolation = options.isolation ?? 'bubblewrap';
     this.promises = PROMISES[this.#isolation];
     const { pool = 0, poolDir } = options;
-    this.#pool = pool > 0 && poolDir ? new WarmPool({ folder: poolDir, size: pool, start: (spec) => this.#startSlot(spec) }) : null;
-    if (this.#pool) void this.#pool.sweep().catch(() => undefined).then(() => this.#pool?.fill());
+    this.#pool =
+      pool > 0 && poolDir
+        ? new WarmPool({ folder: poolDir, size: pool, start: (spec) => this.#startSlot(spec) })
+        : null;
+    if (this.#pool)
+      void this.#pool
+        .sweep()
+        .catch(() => undefined)
+        .then(() => this.#pool?.fill());
   }
 
   async probe(): Promise<SandboxProbe> {
@@ -68,7 +82,12 @@ class LocalProcesses implements ProcessBackend {
       const runtime = this.#resolved();
       if (this.#isolation === 'bubblewrap') return await this.#isolationProbe(runtime);
       const memoryLimit = process.platform === 'linux' ? 'watcher' : 'none';
-      return { available: true, isolation: 'none', memoryLimit, detail: 'Isolation is none: generated code runs as your user with the network and your files.' };
+      return {
+        available: true,
+        isolation: 'none',
+        memoryLimit,
+        detail: 'Isolation is none: generated code runs as your user with the network and your files.',
+      };
     } catch (error) {
       return { available: false, isolation: this.#isolation, memoryLimit: 'none', detail: (error as Error).message };
     }
@@ -106,7 +125,11 @@ class LocalProcesses implements ProcessBackend {
     const state = readRunState(spec.folder);
     if (!state || state.endedBecause !== null || !supervisorAlive(state)) return null;
     if (state.isolation !== spec.isolation) {
-      throw new Nl2codeError('bad-request', `The sandbox ${spec.id} runs with isolation ${state.isolation}, not ${spec.isolation}: end it first.`, { remedy: '' });
+      throw new Nl2codeError(
+        'bad-request',
+        `The sandbox ${spec.id} runs with isolation ${state.isolation}, not ${spec.isolation}: end it first.`,
+        { remedy: '' },
+      );
     }
     keepLease(spec.folder, spec.leaseMs);
     showInputs(spec.folder, spec.inputs, spec.isolation);
@@ -118,13 +141,20 @@ class LocalProcesses implements ProcessBackend {
     layOut(spec.folder);
     showInputs(spec.folder, spec.inputs, spec.isolation);
     const kept = keptIdentity(spec.folder);
-    const identity = { session: kept?.session ?? spec.id, hashSeed: spec.exactSeed ? spec.hashSeed : (kept?.hashSeed ?? spec.hashSeed) };
+    const identity = {
+      session: kept?.session ?? spec.id,
+      hashSeed: spec.exactSeed ? spec.hashSeed : (kept?.hashSeed ?? spec.hashSeed),
+    };
     keepIdentity(spec.folder, identity);
     keepLease(spec.folder, spec.leaseMs);
-    for (const end = performance.now() + ADOPT_MS; performance.now() < end; ) {
+    for (const end = performance.now() + ADOPT_MS; performance.now() < end;) {
       const { started } = await startSupervisor(runtime, { spec, ...identity });
       if (started.ok) return this.#ref(spec, identity, false);
-      if (started.code !== 'locked') throw new Nl2codeError('sandbox-lost', `The sandbox ${spec.id} did not start: ${started.message.slice(0, 1000)}`);
+      if (started.code !== 'locked')
+        throw new Nl2codeError(
+          'sandbox-lost',
+          `The sandbox ${spec.id} did not start: ${started.message.slice(0, 1000)}`,
+        );
       // Another process starts this sandbox right now, or its last supervisor is about to end.
       for (let n = 0; n < 20; n++) {
         await delay(25);
@@ -163,7 +193,8 @@ class LocalProcesses implements ProcessBackend {
     const identity = { session: spec.id, hashSeed: spec.hashSeed };
     keepIdentity(spec.folder, identity);
     const { started } = await startSupervisor(this.#resolved(), { spec, ...identity });
-    if (!started.ok) throw new Nl2codeError('sandbox-lost', `A sandbox to keep ready did not start: ${started.message}`);
+    if (!started.ok)
+      throw new Nl2codeError('sandbox-lost', `A sandbox to keep ready did not start: ${started.message}`);
     return identity;
   }
 

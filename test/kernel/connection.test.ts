@@ -8,11 +8,37 @@ import { KernelConnection, StreamCut, type CellRequest } from '../../src/kernel/
 import { encodeFrame, FrameDecoder, FrameError, type Frame } from '../../src/kernel/frame-codec.js';
 
 const HELLO = { session: 's', epoch: [5, 1] as [number, number] };
-const welcome = { type: 'welcome', protocol: 1, bootId: 'b', session: 's', head: -1, running: null, python: '3.11', packages: {} };
-const reply = { ended: 'ok', stdout: { text: '', omitted: 0 }, stderr: { text: '', omitted: 0 }, result: null, displays: [], error: null, ms: 1, freshKernel: false };
+const welcome = {
+  type: 'welcome',
+  protocol: 1,
+  bootId: 'b',
+  session: 's',
+  head: -1,
+  running: null,
+  python: '3.11',
+  packages: {},
+};
+const reply = {
+  ended: 'ok',
+  stdout: { text: '', omitted: 0 },
+  stderr: { text: '', omitted: 0 },
+  result: null,
+  displays: [],
+  error: null,
+  ms: 1,
+  freshKernel: false,
+};
 const CELL: CellRequest = { k: 3, code: '1 + 1', timeoutMs: 1000, maxOutputChars: 100, epoch: [5, 1] };
 const sha = (code: string) => createHash('sha256').update(code).digest('hex');
-const done = (more: object = {}) => ({ type: 'done', k: 3, sha: sha(CELL.code), cached: false, reply, attachments: [], ...more });
+const done = (more: object = {}) => ({
+  type: 'done',
+  k: 3,
+  sha: sha(CELL.code),
+  cached: false,
+  reply,
+  attachments: [],
+  ...more,
+});
 
 /** A guest that says what the test tells it to, over a real socket. */
 class Peer {
@@ -32,7 +58,9 @@ class Peer {
     for (const frame of frames) this.socket.write(encodeFrame(frame));
   }
   async hears(type: string): Promise<Frame['header']> {
-    const found = this.heard.find((frame) => frame.type === type) ?? (await new Promise<Frame['header']>((resolve) => this.#waiting.push(resolve)));
+    const found =
+      this.heard.find((frame) => frame.type === type) ??
+      (await new Promise<Frame['header']>((resolve) => this.#waiting.push(resolve)));
     return found.type === type ? found : this.hears(type);
   }
 }
@@ -94,7 +122,17 @@ describe('a stream to a guest', () => {
     const answer = connection.exec(CELL, (stream, text) => seen.push(`${stream}:${text}`));
     expect(await peer.hears('exec')).toMatchObject({ k: 3, sha: sha(CELL.code) });
     const out = (k: number, seq: number, text: string) => ({ type: 'out', k, seq, stream: 'stdout', text });
-    peer.say(out(2, 0, 'other'), out(3, 0, 'a'), out(3, 1, 'b'), out(3, 0, 'a'), out(3, 1, 'b'), out(3, 2, 'c'), done({ k: 2 }), done(), out(3, 3, 'late'));
+    peer.say(
+      out(2, 0, 'other'),
+      out(3, 0, 'a'),
+      out(3, 1, 'b'),
+      out(3, 0, 'a'),
+      out(3, 1, 'b'),
+      out(3, 2, 'c'),
+      done({ k: 2 }),
+      done(),
+      out(3, 3, 'late'),
+    );
     expect(await answer).toMatchObject({ kind: 'done', cached: false, reply: { ended: 'ok' } });
     await Promise.all([connection.ping(), peer.hears('ping').then(() => peer.say({ type: 'pong', n: 1 }))]);
     expect(seen).toEqual(['stdout:a', 'stdout:b', 'stdout:c']);
@@ -125,7 +163,8 @@ describe('a stream to a guest', () => {
   it('is closed by a guest that never stops talking', async () => {
     const connection = await open();
     const answer = connection.exec(CELL);
-    for (let seq = 0; seq < 3; seq++) peer.say({ type: 'out', k: 3, seq, stream: 'stdout', text: 'x'.repeat(2_000_000) });
+    for (let seq = 0; seq < 3; seq++)
+      peer.say({ type: 'out', k: 3, seq, stream: 'stdout', text: 'x'.repeat(2_000_000) });
     await expect(answer).rejects.toThrow('more than');
   });
 
@@ -151,7 +190,10 @@ describe('a stream to a guest', () => {
     const answer = connection.exec(CELL);
     connection.interrupt(3);
     expect(await peer.hears('interrupt')).toMatchObject({ k: 3 });
-    peer.say({ type: 'refused', k: 9, code: 'busy', head: 2, message: 'not yours' }, { type: 'refused', k: 3, code: 'conflict', head: 7, message: 'does not follow' });
+    peer.say(
+      { type: 'refused', k: 9, code: 'busy', head: 2, message: 'not yours' },
+      { type: 'refused', k: 3, code: 'conflict', head: 7, message: 'does not follow' },
+    );
     expect(await answer).toMatchObject({ kind: 'refused', refusal: { code: 'conflict', head: 7 } });
   });
 

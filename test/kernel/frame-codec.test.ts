@@ -5,7 +5,11 @@ import { MAX_BODY_BYTES, MAX_HEADER_BYTES } from '../../src/kernel/protocol.js';
 import { random, type Random } from './random.js';
 
 /** A frame from raw parts, as a peer that breaks the rules would write it. */
-function raw(header: Buffer | string, body = Buffer.alloc(0), lengths = [Buffer.byteLength(header), body.length]): Buffer {
+function raw(
+  header: Buffer | string,
+  body = Buffer.alloc(0),
+  lengths = [Buffer.byteLength(header), body.length],
+): Buffer {
   const head = Buffer.alloc(8);
   head.writeUInt32BE(lengths[0]!, 0);
   head.writeUInt32BE(lengths[1]!, 4);
@@ -14,7 +18,7 @@ function raw(header: Buffer | string, body = Buffer.alloc(0), lengths = [Buffer.
 
 function cutRandomly(bytes: Buffer, rng: Random): Buffer[] {
   const chunks: Buffer[] = [];
-  for (let at = 0; at < bytes.length; ) {
+  for (let at = 0; at < bytes.length;) {
     const end = at + rng.int(1, rng.chance(0.3) ? 3 : 4096);
     chunks.push(bytes.subarray(at, end));
     at = end;
@@ -26,9 +30,14 @@ describe('frame codec', () => {
   it('gives back what was encoded, however the stream is cut', () => {
     const rng = random(1);
     for (let round = 0; round < 200; round++) {
-      const sent = Array.from({ length: rng.int(1, 8) }, () => ({ header: { type: 'x', value: rng.json(4) }, body: rng.bytes(rng.int(0, 5000)) }));
+      const sent = Array.from({ length: rng.int(1, 8) }, () => ({
+        header: { type: 'x', value: rng.json(4) },
+        body: rng.bytes(rng.int(0, 5000)),
+      }));
       const decoder = new FrameDecoder();
-      const got = cutRandomly(Buffer.concat(sent.map(({ header, body }) => encodeFrame(header, body))), rng).flatMap((chunk) => decoder.push(chunk));
+      const got = cutRandomly(Buffer.concat(sent.map(({ header, body }) => encodeFrame(header, body))), rng).flatMap(
+        (chunk) => decoder.push(chunk),
+      );
       decoder.end();
       expect(got.length).toBe(sent.length);
       got.forEach(({ header, body }, n) => {
@@ -57,21 +66,35 @@ describe('frame codec', () => {
   });
 
   it.each([
-    ['a header above the cap, before its bytes arrive', raw('', Buffer.alloc(0), [MAX_HEADER_BYTES + 1, 0]), 'outside 2 to'],
-    ['a body above the cap, before its bytes arrive', raw('{}', Buffer.alloc(0), [2, MAX_BODY_BYTES + 1]), 'larger than'],
+    [
+      'a header above the cap, before its bytes arrive',
+      raw('', Buffer.alloc(0), [MAX_HEADER_BYTES + 1, 0]),
+      'outside 2 to',
+    ],
+    [
+      'a body above the cap, before its bytes arrive',
+      raw('{}', Buffer.alloc(0), [2, MAX_BODY_BYTES + 1]),
+      'larger than',
+    ],
     ['an empty header', raw('', Buffer.alloc(0), [0, 0]), 'outside 2 to'],
     ['a header that is not JSON', raw('{"type":'), 'not JSON'],
     ['a header that is not UTF-8', raw(Buffer.from([0x22, 0xff, 0xfe, 0x22])), 'not JSON'],
     ['a header without a type', raw('{"k":1}'), 'not an object with a type'],
     ['a header whose type is no text', raw('{"type":{}}'), 'not an object with a type'],
-    ['a header nested too deep', raw(`{"type":"x","v":${'['.repeat(MAX_DEPTH)}${']'.repeat(MAX_DEPTH)}}`), 'nested deeper'],
+    [
+      'a header nested too deep',
+      raw(`{"type":"x","v":${'['.repeat(MAX_DEPTH)}${']'.repeat(MAX_DEPTH)}}`),
+      'nested deeper',
+    ],
     ['a header of brackets only', raw('['.repeat(1 << 20)), 'nested deeper'],
   ])('refuses %s and names the rule', (_name, bytes, rule) => {
     expect(() => new FrameDecoder().push(bytes)).toThrow(rule);
   });
 
   it('keeps a member called __proto__ a member', () => {
-    const [frame] = new FrameDecoder().push(raw('{"type":"x","__proto__":{"polluted":true},"inner":{"__proto__":{"polluted":true}}}'));
+    const [frame] = new FrameDecoder().push(
+      raw('{"type":"x","__proto__":{"polluted":true},"inner":{"__proto__":{"polluted":true}}}'),
+    );
     expect((frame!.header as { polluted?: boolean }).polluted).toBeUndefined();
     expect((frame!.header.inner as { polluted?: boolean }).polluted).toBeUndefined();
     expect(({} as { polluted?: boolean }).polluted).toBeUndefined();
@@ -95,22 +118,69 @@ describe('frame codec', () => {
 });
 
 const SHA = 'a'.repeat(64);
-const reply = { ended: 'ok', stdout: { text: '', omitted: 0 }, stderr: { text: '', omitted: 0 }, result: null, displays: [], error: null, ms: 1, freshKernel: false };
-const check = (header: object, body = Buffer.alloc(0)) => toGuestFrame(new FrameDecoder().push(encodeFrame(header, body))[0]!);
+const reply = {
+  ended: 'ok',
+  stdout: { text: '', omitted: 0 },
+  stderr: { text: '', omitted: 0 },
+  result: null,
+  displays: [],
+  error: null,
+  ms: 1,
+  freshKernel: false,
+};
+const check = (header: object, body = Buffer.alloc(0)) =>
+  toGuestFrame(new FrameDecoder().push(encodeFrame(header, body))[0]!);
 
 describe('guest frames', () => {
   it('cuts attachments out of the body', () => {
     const shown = { text: {}, images: { 'image/png': 1 } };
-    const { attachments } = check({ type: 'done', k: 0, sha: SHA, cached: false, attachments: [2, 3], reply: { ...reply, result: shown } }, Buffer.from('aabbb'));
+    const { attachments } = check(
+      { type: 'done', k: 0, sha: SHA, cached: false, attachments: [2, 3], reply: { ...reply, result: shown } },
+      Buffer.from('aabbb'),
+    );
     expect(attachments.map(String)).toEqual(['aa', 'bbb']);
   });
 
   it.each([
-    ['attachments that do not add up', { type: 'done', k: 0, sha: SHA, cached: false, attachments: [2], reply }, 'add up'],
-    ['an image that no attachment holds', { type: 'done', k: 0, sha: SHA, cached: false, attachments: [], reply: { ...reply, result: { text: {}, images: { 'image/png': 0 } } } }, 'names attachment 0'],
-    ['an end it does not know', { type: 'done', k: 0, sha: SHA, cached: false, attachments: [], reply: { ...reply, ended: 'approved' } }, 'reply.ended'],
-    ['a missing member', { type: 'done', k: 0, sha: SHA, cached: false, attachments: [], reply: { ...reply, stdout: undefined } }, 'reply.stdout'],
-    ['a MIME type with a line break', { type: 'done', k: 0, sha: SHA, cached: false, attachments: [], reply: { ...reply, result: { text: { 'text/html\n': { text: '', omitted: 0 } }, images: {} } } }, 'reply.result'],
+    [
+      'attachments that do not add up',
+      { type: 'done', k: 0, sha: SHA, cached: false, attachments: [2], reply },
+      'add up',
+    ],
+    [
+      'an image that no attachment holds',
+      {
+        type: 'done',
+        k: 0,
+        sha: SHA,
+        cached: false,
+        attachments: [],
+        reply: { ...reply, result: { text: {}, images: { 'image/png': 0 } } },
+      },
+      'names attachment 0',
+    ],
+    [
+      'an end it does not know',
+      { type: 'done', k: 0, sha: SHA, cached: false, attachments: [], reply: { ...reply, ended: 'approved' } },
+      'reply.ended',
+    ],
+    [
+      'a missing member',
+      { type: 'done', k: 0, sha: SHA, cached: false, attachments: [], reply: { ...reply, stdout: undefined } },
+      'reply.stdout',
+    ],
+    [
+      'a MIME type with a line break',
+      {
+        type: 'done',
+        k: 0,
+        sha: SHA,
+        cached: false,
+        attachments: [],
+        reply: { ...reply, result: { text: { 'text/html\n': { text: '', omitted: 0 } }, images: {} } },
+      },
+      'reply.result',
+    ],
     ['a negative number', { type: 'out', k: -1, seq: 0, stream: 'stdout', text: '' }, 'at k'],
     ['a stream that does not exist', { type: 'out', k: 0, seq: 0, stream: 'control', text: '' }, 'stream'],
     ['a type it does not know', { type: 'approve' }, 'approve'],

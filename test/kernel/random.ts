@@ -28,7 +28,14 @@ export function random(seed: number): Random {
     if (kind === 2) return int(-1e9, 1e9) / 8;
     if (kind < 5) return text();
     if (kind === 5) return Array.from({ length: int(0, 4) }, () => json(depth - 1));
-    return Object.fromEntries(Array.from({ length: int(0, 4) }, (_, n) => [`${n}${text().replaceAll('__proto__', '')}`, json(depth - 1)]));
+    return Object.fromEntries(
+      Array.from({ length: int(0, 4) }, (_, n) => [`${n}${text().replaceAll('__proto__', '')}`, json(depth - 1)]),
+    );
   };
-  return { int, chance: (of) => next() < of, bytes: (count) => Buffer.from(Array.from({ length: count }, () => int(0, 255))), json };
+  return {
+    int,
+    chance: (of) => next() < of,
+    bytes: (count) => Buffer.from(Array.from({ length: count }, () => int(0, 255))),
+    json,
+  };
 }

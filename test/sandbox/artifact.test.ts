@@ -1,5 +1,16 @@
 import { execFileSync } from 'node:child_process';
-import { linkSync, mkdirSync, mkdtempSync, realpathSync, renameSync, rmSync, symlinkSync, truncateSync, unlinkSync, writeFileSync } from 'node:fs';
+import {
+  linkSync,
+  mkdirSync,
+  mkdtempSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -32,7 +43,16 @@ describe('reading a file that a sandbox wrote', () => {
     expect(bytes).toBe(4);
   });
 
-  it.each(['', '/etc/passwd', '../outside/secret', 'sub/../../outside/secret', './table.csv', 'sub//deep', 'sub/', 'a\0b'])('refuses the path %j', (path) => {
+  it.each([
+    '',
+    '/etc/passwd',
+    '../outside/secret',
+    'sub/../../outside/secret',
+    './table.csv',
+    'sub//deep',
+    'sub/',
+    'a\0b',
+  ])('refuses the path %j', (path) => {
     expect(() => readArtifact(root, path, 1e6)).toThrow('is not a path inside');
   });
 
@@ -68,7 +88,7 @@ describe('reading a file that a sandbox wrote', () => {
     await new Promise((resolve) => swapper.once('message', resolve));
     let read = 0;
     let refused = 0;
-    for (const end = performance.now() + 1500; performance.now() < end; ) {
+    for (const end = performance.now() + 1500; performance.now() < end;) {
       for (const path of ['swapped/secret', 'flip']) {
         try {
           expect(readArtifact(root, path, 1e6).toString()).toBe('harmless');

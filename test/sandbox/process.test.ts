@@ -17,15 +17,24 @@ describe('the process backend', () => {
 
   it('fails closed where bubblewrap is not installed, and names the package', async () => {
     const without = createProcessBackend({ ...PLACES, bwrap: null });
-    expect(await without.probe()).toMatchObject({ available: false, detail: expect.stringContaining('install the package bubblewrap') });
+    expect(await without.probe()).toMatchObject({
+      available: false,
+      detail: expect.stringContaining('install the package bubblewrap'),
+    });
     const spec = rig.spec({ isolation: 'bubblewrap' });
-    await expect(without.create(spec)).rejects.toMatchObject({ code: 'sandbox-unavailable', message: expect.stringContaining('apt-get install bubblewrap') });
+    await expect(without.create(spec)).rejects.toMatchObject({
+      code: 'sandbox-unavailable',
+      message: expect.stringContaining('apt-get install bubblewrap'),
+    });
     expect(existsSync(spec.folder)).toBe(false);
   });
 
   it('fails closed where bubblewrap is refused its namespaces, and says what to do', async () => {
     const refused = fake('echo "bwrap: setting up uid map: Permission denied" >&2; exit 1');
-    expect(await createProcessBackend({ ...PLACES, bwrap: refused }).probe()).toMatchObject({ available: false, detail: expect.stringMatching(/setting up uid map: Permission denied/) });
+    expect(await createProcessBackend({ ...PLACES, bwrap: refused }).probe()).toMatchObject({
+      available: false,
+      detail: expect.stringMatching(/setting up uid map: Permission denied/),
+    });
   });
 
   it('fails closed where bubblewrap isolates nothing', async () => {
@@ -87,13 +96,19 @@ os.execv('/usr/bin/python3', command)`,
   });
 
   it('reaps what nobody owns and leaves alone what somebody does', async () => {
-    const [owned, orphan, dead] = [rig.sandbox({ isolation: 'bubblewrap' }), rig.sandbox({ isolation: 'bubblewrap' }), rig.sandbox({ isolation: 'bubblewrap' })];
+    const [owned, orphan, dead] = [
+      rig.sandbox({ isolation: 'bubblewrap' }),
+      rig.sandbox({ isolation: 'bubblewrap' }),
+      rig.sandbox({ isolation: 'bubblewrap' }),
+    ];
     for (const sandbox of [owned, orphan, dead]) await sandbox.value('1');
     process.kill(dead.state().pid, 'SIGKILL');
     const namespace = pidNamespace(orphan.state().childPid!);
     while (supervisorAlive(dead.state())) await new Promise((resolve) => setTimeout(resolve, 5));
     const folders = [owned, orphan, dead].map(({ spec }) => spec.folder);
-    expect(await reapSandboxes([...folders, join(rig.root, 'none')], (folder) => folder !== orphan.spec.folder)).toEqual({ ended: [orphan.spec.folder], stale: [dead.spec.folder] });
+    expect(
+      await reapSandboxes([...folders, join(rig.root, 'none')], (folder) => folder !== orphan.spec.folder),
+    ).toEqual({ ended: [orphan.spec.folder], stale: [dead.spec.folder] });
     expect(inNamespace(namespace)).toEqual([]);
     expect(readdirSync(join(dead.spec.folder, 'run'))).not.toContain('s.sock');
     expect(await owned.value('2')).toBe('2');
@@ -106,7 +121,10 @@ os.execv('/usr/bin/python3', command)`,
     await sandbox.value('1');
     const state = readRunState(sandbox.spec.folder)!;
     const forged = rig.folder('forged/run');
-    writeFileSync(join(forged, 'state.json'), JSON.stringify({ ...state, pid: process.pid, startTime: 1, childPid: process.ppid, childStartTime: null }));
+    writeFileSync(
+      join(forged, 'state.json'),
+      JSON.stringify({ ...state, pid: process.pid, startTime: 1, childPid: process.ppid, childStartTime: null }),
+    );
     await rig.backend.destroy({ backend: 'process', id: 'forged', folder: join(rig.root, 'forged') });
     expect(await sandbox.value('2')).toBe('2');
   });

@@ -2,14 +2,23 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, realpa
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { createKernels, type KernelCell, type KernelHooks, type KernelResult, type Kernels } from '../../src/kernel/kernels.js';
+import {
+  createKernels,
+  type KernelCell,
+  type KernelHooks,
+  type KernelResult,
+  type Kernels,
+} from '../../src/kernel/kernels.js';
 import type { SandboxSpec } from '../../src/sandbox/backend.js';
 import { createProcessBackend, type ProcessBackend, type ProcessBackendOptions } from '../../src/sandbox/process.js';
 import { readRunState, type RunState } from '../../src/sandbox/process/run-state.js';
 import type { Isolation } from '../../src/session/request.js';
 
 export const REPOSITORY = realpathSync(fileURLToPath(new URL('../..', import.meta.url)));
-export const PLACES = { runtimeDir: process.env.NL2CODE_RUNTIME_DIR ?? join(REPOSITORY, '.runtime'), guestDir: join(REPOSITORY, 'guest') };
+export const PLACES = {
+  runtimeDir: process.env.NL2CODE_RUNTIME_DIR ?? join(REPOSITORY, '.runtime'),
+  guestDir: join(REPOSITORY, 'guest'),
+};
 
 export interface Sandboxed {
   spec: SandboxSpec;
@@ -56,7 +65,15 @@ export class Rig {
     let k = 0;
     const run: Sandboxed['run'] = (code, options = {}) => {
       const { signal = new AbortController().signal, onOutput, onSandbox, ...cell } = options;
-      const asked = { session: spec.id, k, code, epoch: [1, 1] as [number, number], timeoutMs: 30_000, maxOutputChars: 10_000, ...cell };
+      const asked = {
+        session: spec.id,
+        k,
+        code,
+        epoch: [1, 1] as [number, number],
+        timeoutMs: 30_000,
+        maxOutputChars: 10_000,
+        ...cell,
+      };
       k = asked.k + 1;
       return kernels.runCell(spec, asked, { signal, onOutput, onSandbox });
     };
@@ -65,7 +82,8 @@ export class Rig {
       run,
       value: async (code) => {
         const { reply } = await run(code);
-        if (reply.ended !== 'ok') throw new Error(`${code} ended ${reply.ended}: ${reply.error?.message}\n${reply.error?.traceback}`);
+        if (reply.ended !== 'ok')
+          throw new Error(`${code} ended ${reply.ended}: ${reply.error?.message}\n${reply.error?.traceback}`);
         return reply.result?.text['text/plain']?.text ?? '';
       },
       state: () => readRunState(spec.folder)!,
@@ -80,7 +98,8 @@ export class Rig {
 
   async close(): Promise<void> {
     await this.kernels.close();
-    for (const spec of this.#specs) await this.backend.destroy({ backend: 'process', id: spec.id, folder: spec.folder });
+    for (const spec of this.#specs)
+      await this.backend.destroy({ backend: 'process', id: spec.id, folder: spec.folder });
     await this.backend.close();
     rmSync(this.root, { recursive: true, force: true });
   }
@@ -106,15 +125,24 @@ export function processes(match: (pid: number) => boolean): number[] {
 }
 
 /** Processes that live in the given pid namespace. */
-export const inNamespace = (namespace: string): number[] => processes((pid) => readlinkSync(`/proc/${pid}/ns/pid`) === namespace);
+export const inNamespace = (namespace: string): number[] =>
+  processes((pid) => readlinkSync(`/proc/${pid}/ns/pid`) === namespace);
 
 /** Processes that name this folder on their command line or have their working directory in it. */
 export const touching = (folder: string): number[] =>
-  processes((pid) => readlinkSync(`/proc/${pid}/cwd`).startsWith(folder) || readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(folder));
+  processes(
+    (pid) =>
+      readlinkSync(`/proc/${pid}/cwd`).startsWith(folder) ||
+      readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(folder),
+  );
 
 /** Waits until `done` holds, looking every 10 ms; fails after `withinMs`. */
-export async function eventually(done: () => boolean | Promise<boolean>, what: string, withinMs = 15_000): Promise<void> {
-  for (const end = performance.now() + withinMs; performance.now() < end; ) {
+export async function eventually(
+  done: () => boolean | Promise<boolean>,
+  what: string,
+  withinMs = 15_000,
+): Promise<void> {
+  for (const end = performance.now() + withinMs; performance.now() < end;) {
     if (await done()) return;
     await new Promise((resolve) => setTimeout(resolve, 10));
   }

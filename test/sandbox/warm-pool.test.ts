@@ -6,7 +6,8 @@ import { createProcessBackend } from '../../src/sandbox/process.js';
 import { readRunState, supervisorAlive } from '../../src/sandbox/process/run-state.js';
 import { eventually, PLACES, REPOSITORY, Rig } from './rig.js';
 
-const slots = (folder: string) => (existsSync(folder) ? readdirSync(folder).filter((name) => name.startsWith('slot-')) : []);
+const slots = (folder: string) =>
+  existsSync(folder) ? readdirSync(folder).filter((name) => name.startsWith('slot-')) : [];
 
 describe('a pool of one warm sandbox', () => {
   let rig: Rig;
@@ -66,7 +67,9 @@ describe('a pool of one warm sandbox', () => {
     const slot = slots(poolDir)[0]!;
     const full = rig.spec({ isolation: 'bubblewrap' });
     mkdirSync(join(full.folder, 'workspace'), { recursive: true });
-    await rig.backend.create(rig.spec({ isolation: 'bubblewrap', limits: { ...fitting.limits, memoryBytes: 512 << 20 } }));
+    await rig.backend.create(
+      rig.spec({ isolation: 'bubblewrap', limits: { ...fitting.limits, memoryBytes: 512 << 20 } }),
+    );
     await rig.backend.create(rig.spec({ isolation: 'bubblewrap', exactSeed: true }));
     await rig.backend.create(full);
     await rig.backend.create(rig.spec({ isolation: 'none' }));
@@ -84,7 +87,18 @@ describe('a pool of one warm sandbox', () => {
 
   it('ends by its lease when its worker was killed, and the next worker sweeps its folder and keeps the same shape ready', async () => {
     const spec = rig.spec({ isolation: 'bubblewrap' });
-    const worker = spawn(process.execPath, ['--input-type=module', '-e', WORKER, join(REPOSITORY, 'dist'), JSON.stringify({ ...PLACES, pool: 1, poolDir }), JSON.stringify(spec)], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const worker = spawn(
+      process.execPath,
+      [
+        '--input-type=module',
+        '-e',
+        WORKER,
+        join(REPOSITORY, 'dist'),
+        JSON.stringify({ ...PLACES, pool: 1, poolDir }),
+        JSON.stringify(spec),
+      ],
+      { stdio: ['ignore', 'pipe', 'inherit'] },
+    );
     await new Promise((resolve) => worker.stdout.once('data', resolve));
     const [slot] = slots(poolDir);
     const state = readRunState(join(poolDir, slot!))!;

@@ -2,7 +2,15 @@ import { rmSync, rmdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Nl2codeError } from '../../session/error-table.js';
-import { bootId, processAlive, processUid, readRunState, runOwner, type ProcessName, type RunState } from './run-state.js';
+import {
+  bootId,
+  processAlive,
+  processUid,
+  readRunState,
+  runOwner,
+  type ProcessName,
+  type RunState,
+} from './run-state.js';
 
 const POLITE_MS = 3_000;
 const FORCED_MS = 5_000;
@@ -21,7 +29,8 @@ export async function endSandbox(folder: string): Promise<void> {
 async function endProcesses(folder: string, state: RunState): Promise<void> {
   const owner = runOwner(folder);
   const supervisor: ProcessName = { pid: state.pid, startTime: state.startTime };
-  const first: ProcessName | null = state.childPid === null ? null : { pid: state.childPid, startTime: state.childStartTime };
+  const first: ProcessName | null =
+    state.childPid === null ? null : { pid: state.childPid, startTime: state.childStartTime };
   const ours = [supervisor, ...(first ? [first] : [])].filter((process) => isOurs(process, owner));
   const alive = () => ours.some(processAlive);
   if (ours.includes(supervisor)) {
@@ -30,7 +39,10 @@ async function endProcesses(folder: string, state: RunState): Promise<void> {
   }
   for (const process of ours) signal(process, 'SIGKILL');
   if (!(await until(() => !alive(), FORCED_MS))) {
-    throw new Nl2codeError('sandbox-lost', `The processes ${ours.map(({ pid }) => pid).join(' and ')} of the sandbox in ${folder} could not be ended.`);
+    throw new Nl2codeError(
+      'sandbox-lost',
+      `The processes ${ours.map(({ pid }) => pid).join(' and ')} of the sandbox in ${folder} could not be ended.`,
+    );
   }
 }
 

@@ -12,7 +12,8 @@ const PROBE_MS = 15_000;
 const PROCESSES = 64;
 const MARK = 'nl2code-probe:';
 
-const PROFILE = 'abi <abi/4.0>,\ninclude <tunables/global>\nprofile bwrap /usr/bin/bwrap flags=(unconfined) {\n  userns,\n}';
+const PROFILE =
+  'abi <abi/4.0>,\ninclude <tunables/global>\nprofile bwrap /usr/bin/bwrap flags=(unconfined) {\n  userns,\n}';
 
 /** Runs inside with the flags of every sandbox and prints what it finds. Each answer must be the expected one. */
 const SCRIPT = `
@@ -51,7 +52,12 @@ export async function probeIsolation(runtime: SandboxRuntime): Promise<SandboxPr
     const canary = join(folder, 'run', 'canary');
     writeFileSync(canary, 'a file of the host');
     const script = SCRIPT.replace('__CANARY__', JSON.stringify(canary)).replace('__MARK__', JSON.stringify(MARK));
-    const { started, process } = await startSupervisor(runtime, { spec: probeSpec(folder), session: 'probe', hashSeed: 0, command: ['/py/bin/python3', '-I', '-c', script] });
+    const { started, process } = await startSupervisor(runtime, {
+      spec: probeSpec(folder),
+      session: 'probe',
+      hashSeed: 0,
+      command: ['/py/bin/python3', '-I', '-c', script],
+    });
     if (!started.ok) return unavailable(explain(started.message));
     await ended(process);
     return judge(folder, started.memoryLimit);
@@ -73,11 +79,24 @@ function judge(folder: string, memoryLimit: SandboxProbe['memoryLimit']): Sandbo
   }
   const line = said.split('\n').find((text) => text.startsWith(MARK));
   if (!line) return unavailable(explain(state?.endedBecause ?? 'the sandbox said nothing'));
-  const broken = Object.entries(JSON.parse(line.slice(MARK.length)) as Record<string, boolean>).filter(([, holds]) => holds !== true);
+  const broken = Object.entries(JSON.parse(line.slice(MARK.length)) as Record<string, boolean>).filter(
+    ([, holds]) => holds !== true,
+  );
   if (state?.uid === 0) broken.push(['is not root outside', false]);
-  if (broken.length > 0) return unavailable(`A sandbox that bubblewrap started here does not hold: it should be one that ${broken.map(([what]) => what).join(', ')}.`);
-  const limit = memoryLimit === 'cgroup' ? 'a memory control group' : 'a watcher of resident memory (no control group can be made here)';
-  return { available: true, isolation: 'bubblewrap', memoryLimit, detail: `bubblewrap works: no network, no file of the host, an unprivileged user; memory is limited by ${limit}.` };
+  if (broken.length > 0)
+    return unavailable(
+      `A sandbox that bubblewrap started here does not hold: it should be one that ${broken.map(([what]) => what).join(', ')}.`,
+    );
+  const limit =
+    memoryLimit === 'cgroup'
+      ? 'a memory control group'
+      : 'a watcher of resident memory (no control group can be made here)';
+  return {
+    available: true,
+    isolation: 'bubblewrap',
+    memoryLimit,
+    detail: `bubblewrap works: no network, no file of the host, an unprivileged user; memory is limited by ${limit}.`,
+  };
 }
 
 function probeSpec(folder: string): SandboxSpec {
@@ -96,8 +115,10 @@ function probeSpec(folder: string): SandboxSpec {
 }
 
 function missingPart(runtime: SandboxRuntime): string | null {
-  if (process.platform !== 'linux') return 'Isolation needs bubblewrap, which exists for Linux only: use Linux, or ask for isolation none by name.';
-  if (!runtime.bwrap) return 'bubblewrap is not installed: install the package bubblewrap (apt-get install bubblewrap, dnf install bubblewrap, apk add bubblewrap).';
+  if (process.platform !== 'linux')
+    return 'Isolation needs bubblewrap, which exists for Linux only: use Linux, or ask for isolation none by name.';
+  if (!runtime.bwrap)
+    return 'bubblewrap is not installed: install the package bubblewrap (apt-get install bubblewrap, dnf install bubblewrap, apk add bubblewrap).';
   if (!runtime.seccomp) return `There is no system-call filter for ${process.arch}: use x64 or arm64.`;
   return null;
 }
@@ -105,7 +126,8 @@ function missingPart(runtime: SandboxRuntime): string | null {
 /** Turns what bubblewrap said into what to do about it. */
 function explain(said: string): string {
   const text = said.replace(/\s+/g, ' ').slice(0, 400);
-  if (!/permission denied|operation not permitted|no permissions|namespace/i.test(text)) return `The sandbox did not start: ${text}`;
+  if (!/permission denied|operation not permitted|no permissions|namespace/i.test(text))
+    return `The sandbox did not start: ${text}`;
   if (setting('/proc/sys/kernel/apparmor_restrict_unprivileged_userns') === '1') {
     return `AppArmor refuses user namespaces to bubblewrap: write this to /etc/apparmor.d/bwrap and run systemctl reload apparmor:\n${PROFILE}\n(bubblewrap said: ${text})`;
   }
@@ -123,7 +145,12 @@ function setting(path: string): string | null {
   }
 }
 
-const unavailable = (detail: string): SandboxProbe => ({ available: false, isolation: 'bubblewrap', memoryLimit: 'none', detail });
+const unavailable = (detail: string): SandboxProbe => ({
+  available: false,
+  isolation: 'bubblewrap',
+  memoryLimit: 'none',
+  detail,
+});
 
 function ended(child: { exitCode: number | null; once(event: 'exit', then: () => void): unknown }): Promise<void> {
   return new Promise((resolve) => {

@@ -29,7 +29,11 @@ export function readRunState(folder: string): RunState | null {
   try {
     const raw = JSON.parse(readFileSync(join(folder, 'run', 'state.json'), 'utf8')) as Partial<RunState>;
     const whole =
-      isPid(raw.pid) && (raw.childPid == null || isPid(raw.childPid)) && Number.isInteger(raw.uid) && Number.isInteger(raw.hashSeed) && Array.isArray(raw.cgroups);
+      isPid(raw.pid) &&
+      (raw.childPid == null || isPid(raw.childPid)) &&
+      Number.isInteger(raw.uid) &&
+      Number.isInteger(raw.hashSeed) &&
+      Array.isArray(raw.cgroups);
     return whole ? (raw as RunState) : null;
   } catch {
     return null;
@@ -54,7 +58,12 @@ export function processAlive({ pid, startTime }: ProcessName): boolean {
     }
   }
   const found = processStat(pid);
-  return found !== null && found.state !== 'Z' && found.state !== 'X' && (startTime === null || found.startTime === startTime);
+  return (
+    found !== null &&
+    found.state !== 'Z' &&
+    found.state !== 'X' &&
+    (startTime === null || found.startTime === startTime)
+  );
 }
 
 /** Start time of this machine's process `pid`, null when it is gone or there is no /proc. */

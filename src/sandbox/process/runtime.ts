@@ -1,4 +1,13 @@
-import { accessSync, constants, existsSync, readFileSync, readdirSync, readlinkSync, realpathSync, statSync } from 'node:fs';
+import {
+  accessSync,
+  constants,
+  existsSync,
+  readFileSync,
+  readdirSync,
+  readlinkSync,
+  realpathSync,
+  statSync,
+} from 'node:fs';
 import { execFile } from 'node:child_process';
 import { basename, delimiter, dirname, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
@@ -21,16 +30,29 @@ export interface SandboxRuntime {
 const FILTERS: Partial<Record<string, string>> = { x64: 'x86_64.bpf', arm64: 'aarch64.bpf' };
 
 /** Finds the runtime. Throws `sandbox-unavailable` when set-up has not made the Python environment. */
-export function resolveRuntime(options: { runtimeDir: string; guestDir: string; bwrap?: string | null }): SandboxRuntime {
+export function resolveRuntime(options: {
+  runtimeDir: string;
+  guestDir: string;
+  bwrap?: string | null;
+}): SandboxRuntime {
   const venv = join(resolve(options.runtimeDir), 'python');
   const python = join(venv, 'bin', 'python3');
   if (!existsSync(python)) {
-    throw new Nl2codeError('sandbox-unavailable', `There is no Python environment at ${venv}: run npm run setup.`, { remedy: '' });
+    throw new Nl2codeError('sandbox-unavailable', `There is no Python environment at ${venv}: run npm run setup.`, {
+      remedy: '',
+    });
   }
   const guestDir = realpathSync(options.guestDir);
   const filter = FILTERS[process.arch];
   const seccomp = filter ? join(guestDir, 'seccomp', filter) : null;
-  return { venv: realpathSync(venv), python, prefixes: basePrefixes(venv, python), guestDir, bwrap: options.bwrap === undefined ? findBubblewrap() : options.bwrap, seccomp };
+  return {
+    venv: realpathSync(venv),
+    python,
+    prefixes: basePrefixes(venv, python),
+    guestDir,
+    bwrap: options.bwrap === undefined ? findBubblewrap() : options.bwrap,
+    seccomp,
+  };
 }
 
 /** Every Python installation on the way from the environment's interpreter to the real file, as symbolic links lead there. */
@@ -81,16 +103,24 @@ function findBubblewrap(): string | null {
  * start. Does nothing where the folder can't be written.
  */
 export async function compileGuest(runtime: SandboxRuntime): Promise<void> {
-  const stale = ['nl2code_guest', 'nl2code_checks'].map((name) => join(runtime.guestDir, name)).filter((folder) => !isCompiled(folder));
+  const stale = ['nl2code_guest', 'nl2code_checks']
+    .map((name) => join(runtime.guestDir, name))
+    .filter((folder) => !isCompiled(folder));
   if (stale.length === 0) return;
-  await promisify(execFile)(runtime.python, ['-s', '-P', '-m', 'compileall', '-q', ...stale], { cwd: '/' }).catch(() => undefined);
+  await promisify(execFile)(runtime.python, ['-s', '-P', '-m', 'compileall', '-q', ...stale], { cwd: '/' }).catch(
+    () => undefined,
+  );
 }
 
 function isCompiled(folder: string): boolean {
   try {
     const entries = readdirSync(folder, { withFileTypes: true });
     const cache = join(folder, '__pycache__');
-    const compiled = new Map(existsSync(cache) ? readdirSync(cache).map((name) => [name.split('.')[0], statSync(join(cache, name)).mtimeMs]) : []);
+    const compiled = new Map(
+      existsSync(cache)
+        ? readdirSync(cache).map((name) => [name.split('.')[0], statSync(join(cache, name)).mtimeMs])
+        : [],
+    );
     return entries.every((entry) => {
       if (entry.isDirectory()) return entry.name === '__pycache__' || isCompiled(join(folder, entry.name));
       if (!entry.name.endsWith('.py')) return true;

@@ -1,4 +1,19 @@
-import { chmodSync, constants, copyFileSync, existsSync, linkSync, lstatSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  constants,
+  copyFileSync,
+  existsSync,
+  linkSync,
+  lstatSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { Nl2codeError } from '../../session/error-table.js';
 import type { Isolation } from '../../session/request.js';
@@ -44,7 +59,10 @@ export function showInputs(folder: string, inputs: SandboxSpec['inputs'], isolat
 
 /** A hard link costs nothing, but shares the mode: only a file that anybody may read and nobody inside may change is linked. */
 function place(from: string, to: string, isolation: Isolation): void {
-  const linkable = isolation === 'bubblewrap' && (process.getuid?.() !== 0 || (statSync(from).mode & 0o004) !== 0) && lstatSync(from).isFile();
+  const linkable =
+    isolation === 'bubblewrap' &&
+    (process.getuid?.() !== 0 || (statSync(from).mode & 0o004) !== 0) &&
+    lstatSync(from).isFile();
   if (linkable) {
     try {
       return linkSync(from, to);
@@ -68,8 +86,15 @@ export interface FolderIdentity {
 /** The identity of this folder's sandboxes, null before the first. */
 export function keptIdentity(folder: string): FolderIdentity | null {
   try {
-    const { session, hashSeed } = JSON.parse(readFileSync(join(folder, 'run', 'identity.json'), 'utf8')) as Partial<FolderIdentity>;
-    const sound = typeof session === 'string' && typeof hashSeed === 'number' && Number.isInteger(hashSeed) && hashSeed >= 0 && hashSeed <= 0xffffffff;
+    const { session, hashSeed } = JSON.parse(
+      readFileSync(join(folder, 'run', 'identity.json'), 'utf8'),
+    ) as Partial<FolderIdentity>;
+    const sound =
+      typeof session === 'string' &&
+      typeof hashSeed === 'number' &&
+      Number.isInteger(hashSeed) &&
+      hashSeed >= 0 &&
+      hashSeed <= 0xffffffff;
     return sound ? { session, hashSeed } : null;
   } catch {
     return null;

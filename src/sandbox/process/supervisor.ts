@@ -7,7 +7,9 @@ import type { SandboxSpec } from '../backend.js';
 import type { SandboxRuntime } from './runtime.js';
 
 /** What the supervisor said on its ready descriptor. */
-export type Started = { ok: true; hashSeed: number; memoryLimit: 'cgroup' | 'watcher' | 'none' } | { ok: false; code: 'locked' | 'failed'; message: string };
+export type Started =
+  | { ok: true; hashSeed: number; memoryLimit: 'cgroup' | 'watcher' | 'none' }
+  | { ok: false; code: 'locked' | 'failed'; message: string };
 
 export interface SupervisorStart {
   spec: SandboxSpec;
@@ -22,9 +24,16 @@ const START_MS = 20_000;
 const READY_FD = 3;
 
 /** Starts the detached supervisor of one sandbox and waits until the sandbox stands or can't. The process outlives this one. */
-export async function startSupervisor(runtime: SandboxRuntime, start: SupervisorStart): Promise<{ started: Started; process: ChildProcess }> {
+export async function startSupervisor(
+  runtime: SandboxRuntime,
+  start: SupervisorStart,
+): Promise<{ started: Started; process: ChildProcess }> {
   const { spec } = start;
-  const log = openSync(join(spec.folder, 'run', 'supervisor.log'), constants.O_WRONLY | constants.O_CREAT | constants.O_APPEND | constants.O_NOFOLLOW, 0o600);
+  const log = openSync(
+    join(spec.folder, 'run', 'supervisor.log'),
+    constants.O_WRONLY | constants.O_CREAT | constants.O_APPEND | constants.O_NOFOLLOW,
+    0o600,
+  );
   let child: ChildProcess;
   try {
     child = spawn(runtime.python, ['-s', '-P', '-S', '-m', 'nl2code_supervisor'], {
@@ -90,14 +99,22 @@ function parse(text: string, folder: string): Started {
   try {
     return JSON.parse(text) as Started;
   } catch {
-    return { ok: false, code: 'failed', message: `The supervisor ended before the sandbox stood: ${lastWords(folder)}` };
+    return {
+      ok: false,
+      code: 'failed',
+      message: `The supervisor ended before the sandbox stood: ${lastWords(folder)}`,
+    };
   }
 }
 
 /** The end of the supervisor's own log. */
 function lastWords(folder: string): string {
   try {
-    return readFileSync(join(folder, 'run', 'supervisor.log'), 'utf8').trim().slice(-500) || 'it said nothing';
+    return (
+      readFileSync(join(folder, 'run', 'supervisor.log'), 'utf8')
+        .trim()
+        .slice(-500) || 'it said nothing'
+    );
   } catch {
     return 'its log is gone';
   }

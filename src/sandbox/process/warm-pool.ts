@@ -61,7 +61,9 @@ export class WarmPool {
   /** Takes over a ready sandbox of the spec's shape: it then lives in `spec.folder`. Null when there is none. */
   claim(spec: SandboxSpec): FolderIdentity | null {
     const key = shapeKey(spec);
-    const slot = this.#slots.find((candidate) => candidate.key === key && (!spec.exactSeed || candidate.identity.hashSeed === spec.hashSeed));
+    const slot = this.#slots.find(
+      (candidate) => candidate.key === key && (!spec.exactSeed || candidate.identity.hashSeed === spec.hashSeed),
+    );
     if (!slot || !isFree(spec.folder)) return null;
     this.#slots = this.#slots.filter((other) => other !== slot);
     const state = readRunState(slot.folder);
@@ -120,7 +122,14 @@ export class WarmPool {
     const hashSeed = randomInt(0x1_0000_0000);
     try {
       layOut(folder);
-      const identity = await this.#options.start({ ...shape, id, folder, inputs: [], hashSeed, leaseMs: SLOT_LEASE_MS });
+      const identity = await this.#options.start({
+        ...shape,
+        id,
+        folder,
+        inputs: [],
+        hashSeed,
+        leaseMs: SLOT_LEASE_MS,
+      });
       return { folder, key: shapeKey(shape), identity, hold: await held(folder) };
     } catch {
       await endSandbox(folder).catch(() => undefined);
@@ -156,14 +165,25 @@ export class WarmPool {
   #readShape(): SandboxShape | null {
     try {
       const shape = JSON.parse(readFileSync(join(this.#options.folder, 'shape.json'), 'utf8')) as SandboxShape;
-      return Array.isArray(shape.mounts) && Array.isArray(shape.pythonPath) && shape.isolation === 'bubblewrap' && shape.limits ? pick(shape) : null;
+      return Array.isArray(shape.mounts) &&
+        Array.isArray(shape.pythonPath) &&
+        shape.isolation === 'bubblewrap' &&
+        shape.limits
+        ? pick(shape)
+        : null;
     } catch {
       return null;
     }
   }
 }
 
-const pick = ({ mounts, pythonPath, isolation, limits, warm }: SandboxShape): SandboxShape => ({ mounts, pythonPath, isolation, limits, warm });
+const pick = ({ mounts, pythonPath, isolation, limits, warm }: SandboxShape): SandboxShape => ({
+  mounts,
+  pythonPath,
+  isolation,
+  limits,
+  warm,
+});
 
 const shapeKey = (shape: SandboxShape): string => canonical(pick(shape));
 
