@@ -4,6 +4,7 @@ import { Command } from 'commander';
 import { admitChecked, checkRequest, type RequestOptions } from '../admission/admit.js';
 import { refusal } from '../admission/refusal.js';
 import type { ResolvedConfig } from '../config.js';
+import { checkPlayable } from '../model/scripted/control.js';
 import { Nl2codeError } from '../session/error-table.js';
 import type { SessionFolder } from '../store/session-store.js';
 import { configOf } from './config-options.js';
@@ -32,6 +33,8 @@ async function run(prompt: string, options: RunOptions, context: CliContext): Pr
   const checked = await checkRequest(given, config, { cwd });
   const host = await attach(given, config, options, async (folder, id) => admitChecked(checked, config, folder, id), checked.request.isolation);
   try {
+    // The scripted model plays what is written and nothing else: better told now than after the first step.
+    if (host.lease.modelUrl !== null) await checkPlayable(host.lease.modelUrl, { prompt: text, strategy: checked.request.strategy });
     const { session, fresh } = await host.client.start(given);
     if (options.detach) return terminal.out(options.json ? JSON.stringify({ session }) : session);
     terminal.note(fresh ? `session ${session}` : `session ${session} was started before with this key`, 'dim');

@@ -78,7 +78,7 @@ export function resolveConfig({ flags = {}, env, cwd }: ConfigSources): Resolved
     model: {
       ...endpoint(given.model, env, (value) => place('model.apiKeyFile', value), from('model.apiKeyFile')),
       maxOutputTokens: given.model?.maxOutputTokens ?? 8192,
-      stallMs: given.model?.stallMs ?? 30_000,
+      stallMs: given.model?.stallMs ?? 120_000,
       prices: prices(given.prices ?? {}),
     },
     sandbox: { backend: 'process', isolation: 'bubblewrap', pool: 1, leaseMs: 600_000, ...given.sandbox },

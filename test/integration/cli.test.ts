@@ -111,6 +111,14 @@ describe('run without an up', () => {
   });
 });
 
+test('a request that the scripted model can not play is refused before anything starts, and the way out is named', { timeout: SLOW }, async () => {
+  const { code, out } = await nl2code('run', 'Forecast the sales of next year.', '--json').ended;
+  expect(code).toBe(64);
+  expect((JSON.parse(out) as { error: { code: string; message: string } }).error).toMatchObject({ code: 'playbook-mismatch', message: expect.stringContaining('OPENAI_BASE_URL') as string });
+  const sessions = await document<{ prompt: string }[]>('list', '--json');
+  expect(sessions.map(({ prompt }) => prompt)).not.toContain('Forecast the sales of next year.');
+});
+
 describe('with an up', () => {
   let up: ReturnType<typeof nl2code>;
   beforeAll(async () => {
@@ -156,7 +164,7 @@ describe('with an up', () => {
     const first = await document('run', 'quick numbers', '--idempotency-key', 'k1', '--json');
     expect(first).toMatchObject({ status: 'verified' });
     expect(await document('run', 'quick numbers', '--idempotency-key', 'k1', '--json')).toEqual(first);
-    const other = await nl2code('run', 'other numbers', '--idempotency-key', 'k1', '--json').ended;
+    const other = await nl2code('run', 'write the numbers', '--idempotency-key', 'k1', '--json').ended;
     expect(other.code).toBe(64);
     expect((JSON.parse(other.out) as { error: { message: string } }).error.message).toContain('The idempotency key "k1" belongs to another request');
   });
