@@ -13,10 +13,10 @@ from typing import Any
 from nl2code_guest.inspection_csv import decimals_of, sniff_csv
 
 #: Larger files are looked at by their first rows.
-_WHOLE_BYTES = 256 << 20
+_WHOLE_BYTES = 64 << 20
+#: A workbook takes fifty times its size in memory.
+_WORKBOOK_BYTES = 20 << 20
 _FIRST_ROWS = 200_000
-#: Smaller CSV files are read a second time to see what pandas takes for gaps.
-_COMPARED_BYTES = 64 << 20
 _MAX_SHEETS = 4
 
 
@@ -125,7 +125,7 @@ def _csv(path: str, name: str) -> Part:
         options.update(extra)
         table = pd.read_csv(path, **options, **limit)
     rows = _count_rows(path, found.header_lines) if limit else None
-    notes += _literal_nulls(path, table, options) if size <= _COMPARED_BYTES else []
+    notes += [] if limit else _literal_nulls(path, table, options)
     if len(table) == 0:
         notes.append("It has a header and no rows.")
     arguments = "".join(f", {key}={value!r}" for key, value in options.items())
@@ -168,7 +168,8 @@ def _parquet(path: str, name: str) -> Part:
     except Exception as error:
         raise Unreadable("Parquet", "It is damaged or cut off: its footer can't be read.") from error
     rows = file.metadata.num_rows
-    if os.stat(path).st_size > _WHOLE_BYTES or rows > 20 * _FIRST_ROWS:
+    groups = file.metadata.num_row_groups
+    if sum(file.metadata.row_group(group).total_byte_size for group in range(groups)) > _WHOLE_BYTES:
         table = next(file.iter_batches(_FIRST_ROWS)).to_pandas()
     else:
         table = file.read().to_pandas()
@@ -210,6 +211,10 @@ def _json_kind(value: object) -> str:
 def _excel(path: str, name: str) -> Iterator[Part]:
     import pandas as pd
 
+    if os.stat(path).st_size > _WORKBOOK_BYTES:
+        raise Unreadable(
+            "Excel", f"It is too large to be looked at here; pd.read_excel({name!r}, nrows=1000) reads a part."
+        )
     try:
         book = pd.ExcelFile(path)
     except ImportError as error:

@@ -71,6 +71,9 @@ def serve(sock: socket.socket, warm: str, workspace: str, init_pid: int) -> None
     set_dumpable(False)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     gc.disable()
+    if not os.path.exists("/etc/fonts/fonts.conf"):
+        # Without one, fontconfig complains on the stderr of the first cell that plots.
+        os.environ.setdefault("FONTCONFIG_FILE", os.path.join(os.path.dirname(os.path.abspath(__file__)), "fonts.conf"))
     _Zygote(sock, workspace, init_pid).run(warm)
 
 

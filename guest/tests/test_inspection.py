@@ -133,6 +133,18 @@ def test_json_jsonl_and_excel(look: Look) -> None:
     assert "pd.read_excel('d.xlsx', sheet_name='All of it')" in text and "5 rows × 12 columns" in text
 
 
+def test_a_large_file_is_looked_at_by_its_first_rows(look: Look, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nl2code_guest.inspection_files._WHOLE_BYTES", 10_000)
+    monkeypatch.setattr("nl2code_guest.inspection_files._FIRST_ROWS", 100)
+    look.write("a.csv", "n,m\n" + "".join(f"{i},x\n" for i in range(5000)))
+    look.write("b.parquet", pd.DataFrame({"n": np.arange(50_000)}))
+    look.write("c.jsonl", "".join(f'{{"n": {i}}}\n' for i in range(3000)))
+    text = look.again()
+    for rows in ("5,000 rows", "50,000 rows", "3,000 rows"):
+        assert rows in text
+    assert text.count("of the first 100 rows") == 3
+
+
 def test_odd_names_are_shown_quoted_and_read(look: Look) -> None:
     names = ["with space.csv", "quote\"s'.csv", "new\nline.csv", "ümläut \u202e.csv", "-dash.csv"]
     for name in names:
