@@ -1,9 +1,10 @@
-import { chmodSync, existsSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { chmodSync, chownSync, existsSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createProcessBackend } from '../../src/sandbox/process.js';
 import { openStream } from '../../src/sandbox/process/connect.js';
-import { readRunState, supervisorAlive } from '../../src/sandbox/process/run-state.js';
+import { processAlive, processStartTime, supervisorAlive } from '../../src/sandbox/process/run-state.js';
 import { PROMISES, specProblem } from '../../src/sandbox/promises.js';
 import { reapSandboxes, removeSandboxFolder } from '../../src/sandbox/reaper.js';
 import { inNamespace, pidNamespace, PLACES, Rig } from './rig.js';
@@ -119,13 +120,16 @@ os.execv('/usr/bin/python3', command)`,
   it('signals no process that its state file does not rightly name', async () => {
     const sandbox = rig.sandbox({ isolation: 'bubblewrap' });
     await sandbox.value('1');
-    const state = readRunState(sandbox.spec.folder)!;
-    const forged = rig.folder('forged/run');
-    writeFileSync(
-      join(forged, 'state.json'),
-      JSON.stringify({ ...state, pid: process.pid, startTime: 1, childPid: process.ppid, childStartTime: null }),
-    );
+    const victim = spawn('sleep', ['60']);
+    const run = rig.folder('forged/run');
+    // The sandbox's uid owns the folder, so a process that got out could write the file.
+    if (process.getuid?.() === 0) chownSync(run, sandbox.state().uid, sandbox.state().uid);
+    const startTime = process.getuid?.() === 0 ? processStartTime(victim.pid!) : 1;
+    const forged = { ...sandbox.state(), pid: victim.pid, startTime, childPid: victim.pid, childStartTime: startTime };
+    writeFileSync(join(run, 'state.json'), JSON.stringify(forged));
     await rig.backend.destroy({ backend: 'process', id: 'forged', folder: join(rig.root, 'forged') });
+    expect(processAlive({ pid: victim.pid!, startTime: null })).toBe(true);
+    victim.kill();
     expect(await sandbox.value('2')).toBe('2');
   });
 
