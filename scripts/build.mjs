@@ -5,9 +5,9 @@
  */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { chmodSync, existsSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { dirname, join, resolve } from 'node:path';
+import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { withSetupLock } from './setup/lock.mjs';
 
@@ -28,11 +28,17 @@ export function buildOnce(root) {
 async function build(root) {
   const built = fingerprint(root);
   rmSync(markerOf(root), { force: true });
-  removeOrphans(root);
   const require = createRequire(join(root, 'package.json'));
   const compiler = join(dirname(require.resolve('typescript/package.json')), 'bin', 'tsc');
-  const { status } = spawnSync(process.execPath, [compiler, '-p', root], { stdio: 'inherit', cwd: root });
-  if (status !== 0) return 'src does not compile: correct what the compiler names above and run this again.';
+  const fresh = join(root, 'dist.next');
+  rmSync(fresh, { recursive: true, force: true });
+  try {
+    const { status } = spawnSync(process.execPath, [compiler, '-p', root, '--outDir', fresh], { stdio: 'inherit', cwd: root });
+    if (status !== 0) return 'src does not compile: correct what the compiler names above and run this again.';
+    replace(fresh, join(root, 'dist'));
+  } finally {
+    rmSync(fresh, { recursive: true, force: true });
+  }
   await bundle(root, require);
   if (existsSync(join(root, 'dist/cli.js'))) chmodSync(join(root, 'dist/cli.js'), 0o755);
   // Written last: an interrupted build has none. Sources that changed meanwhile make it differ.
@@ -56,15 +62,20 @@ async function bundle(root, require) {
   writeFileSync(note, inputs);
 }
 
-/** A source that is gone must not live on in `dist`. */
-function removeOrphans(root) {
-  const dist = join(root, 'dist');
-  if (!existsSync(dist)) return;
-  for (const name of readdirSync(dist, { recursive: true })) {
-    const source = /^(.*?)\.(?:d\.ts|js\.map|js)$/.exec(name)?.[1];
-    if (source === undefined || name.startsWith('workflow-bundle.')) continue;
-    if (!existsSync(join(root, 'src', `${source}.ts`))) rmSync(join(dist, name), { force: true });
+/**
+ * Makes `dist` equal to what was compiled: changed files by rename, so that processes which start meanwhile find each file whole;
+ * equal ones stay; those whose source is gone go.
+ */
+function replace(fresh, dist) {
+  const files = (folder) => (existsSync(folder) ? readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile()).map((entry) => relative(folder, join(entry.parentPath, entry.name))) : []);
+  const compiled = new Set(files(fresh));
+  for (const file of compiled) {
+    const [from, to] = [join(fresh, file), join(dist, file)];
+    if (existsSync(to) && readFileSync(to).equals(readFileSync(from))) continue;
+    mkdirSync(dirname(to), { recursive: true });
+    renameSync(from, to);
   }
+  for (const file of files(dist)) if (!compiled.has(file) && /\.(d\.ts|js|js\.map)$/.test(file) && !file.startsWith('workflow-bundle.')) rmSync(join(dist, file));
 }
 
 const markerOf = (root) => join(root, 'dist', '.built');

@@ -27,7 +27,7 @@ const tied = setpriv === null ? [] : [setpriv, '--pdeathsig', 'KILL', '--'];
 
 /**
  * Runs a program to its end and collects what it prints. Never throws: `code` is null when it could not be started or was
- * killed; `tail` is its last line that says something.
+ * killed; `tail` is the line that says what went wrong.
  */
 export function run(command, args, { cwd, env = {}, timeoutMs } = {}) {
   const [program, ...rest] = [...tied, command, ...args];
@@ -45,15 +45,17 @@ export function run(command, args, { cwd, env = {}, timeoutMs } = {}) {
     child.stderr.setEncoding('utf8').on('data', (text) => (output = (output + text).slice(-65536)));
     const finish = (code, error) => {
       clearTimeout(timer);
-      resolve({ code, stdout, output, tail: error ?? lastLine(output) });
+      resolve({ code, stdout, output, tail: error ?? tellingLine(output) });
     };
     child.on('error', (error) => finish(null, error.message));
     child.on('close', (code) => finish(code));
   });
 }
 
-function lastLine(output) {
+function tellingLine(output) {
   const lines = output.split('\n').map((line) => line.trim()).filter((line) => line !== '');
-  const errors = lines.filter((line) => /^(npm error|error|fatal|go: )/i.test(line));
-  return (errors.at(-1) ?? lines.at(-1) ?? 'it printed nothing').slice(0, 300);
+  // npm says what is wrong first and how to use it last; others the other way round.
+  const npm = lines.find((line) => /^npm error (?!code |errno |syscall )\S/.test(line));
+  const errors = lines.filter((line) => /^(error|fatal|go: )/i.test(line));
+  return (npm?.replace('npm error ', '') ?? errors.at(-1) ?? lines.at(-1) ?? 'it printed nothing').slice(0, 300);
 }

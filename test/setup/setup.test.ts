@@ -38,12 +38,15 @@ describe('set-up', () => {
   });
 
   it('of this checkout is done within two seconds when nothing is missing', () => {
-    const times = [1, 2, 3].map(() => {
+    const run = () => {
       const started = performance.now();
-      expect(execFileSync(process.execPath, [join(root, 'scripts/setup.mjs'), '--dev'], { encoding: 'utf8' })).toMatch(/^setup {2}node ✓ {2}packages ✓ {2}python 3\.\d+ ✓ {2}python-dev 3\.\d+ ✓ {2}temporal \S+ ✓ {2}build ✓ {2}\d\.\d s\n$/);
-      return performance.now() - started;
-    });
-    expect(Math.min(...times)).toBeLessThan(2000);
+      const out = execFileSync(process.execPath, [join(root, 'scripts/setup.mjs'), '--dev'], { encoding: 'utf8' });
+      return { out, ms: performance.now() - started };
+    };
+    run();
+    const quickest = [run(), run(), run()].reduce((a, b) => (b.ms < a.ms ? b : a));
+    expect(quickest.out).toMatch(/^setup {2}node ✓ {2}packages ✓ {2}python 3\.\d+ ✓ {2}python-dev 3\.\d+ ✓ {2}temporal \S+ ✓ {2}build ✓ {2}\d\.\d s\n$/);
+    expect(quickest.ms).toBeLessThan(2000);
   });
 
   it('compiles the packages, which sandboxes see read-only', async () => {
@@ -104,7 +107,7 @@ describe('set-up', () => {
     cpSync(process.execPath, node);
     const env = { ...process.env, PATH: `${join(checkout.folder, 'tools')}:/usr/bin:/bin` };
     expect(() => execFileSync(node, [join(checkout.folder, 'scripts/setup.mjs')], { env, encoding: 'utf8', stdio: 'pipe' })).toThrow(
-      'The npm packages could not be installed (npm error network unreachable): check the network and the registry in your npmrc, then run this again.',
+      'The npm packages could not be installed (network unreachable): check the network and the registry in your npmrc, then run this again.',
     );
   });
 });
