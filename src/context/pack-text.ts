@@ -13,11 +13,12 @@ interface Section {
 }
 
 /**
- * What a pack says to the model: conventions, the declared columns of the outputs this request promises, data and libraries. Pure.
+ * What a pack says to the model: conventions, the declared columns of the outputs this request promises or names, data and libraries. Pure.
  * Never more than `MAX_PACK_TEXT_CHARS`: what has no room is named. Checks, their modules and their truth are no part of it.
  */
-export function packText(pack: Pack, request: Pick<Request, 'outputs'>): string {
+export function packText(pack: Pack, request: Pick<Request, 'outputs'> & Partial<Pick<Request, 'prompt'>>): string {
   const promised = new Set(request.outputs.map((output) => plainPath(output.path)));
+  const named = (path: string) => promised.has(path) || (request.prompt?.includes(path) ?? false);
   const sections: Section[] = [
     {
       heading: `Company conventions (${pack.title})`,
@@ -26,7 +27,7 @@ export function packText(pack: Pack, request: Pick<Request, 'outputs'>): string 
     {
       heading: 'Declared outputs',
       entries: pack.outputs
-        .filter((output) => promised.has(output.path))
+        .filter((output) => named(output.path))
         .map((output) => ({ name: output.path, text: outputText(output) })),
     },
     {

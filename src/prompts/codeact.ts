@@ -18,8 +18,8 @@ ${sandboxRules}
 
 ${scriptRules}`;
 
-const runCell = tool('run_cell', 'Run one cell of Python in the session.', { code: { type: 'string', description: 'The source of the cell.' } });
-const submit = tool('submit', 'Hand in the final script. It is verified in fresh sandboxes.', {
+const runCell = tool('run_cell', 'Run one cell of Python in the session. Variables stay; the value of the last expression and what is printed come back. %%writefile NAME as the first line writes the rest to a file.', { code: { type: 'string', description: 'The source of the cell.' } });
+const submit = tool('submit', 'Hand in the final script. It is verified in fresh sandboxes; if that finds faults you see them and may repair and submit again.', {
   path: { type: 'string', description: 'Path of the script, relative to the current directory.' },
   outputs: { type: 'array', items: { type: 'string' }, description: 'Every file the script writes, as relative paths.' },
   answer: { type: 'string', description: 'Two to four sentences for the requester: what was done and what was found, with figures.' },
@@ -70,7 +70,7 @@ export const codeactReview: AskSpec = {
   system,
   tools: [review],
   instruction:
-    'The script was verified as shown above. Judge it against the request and call review once. If a person changed the script, their version stands: judge that version and keep their change.',
+    'The script was verified as shown above. Judge it against the request and call review once. A version that a person made stands: judge that one and keep their change.',
   parse: (reply): Json => ({ accept: reviewOf(reply)?.accept ?? true }),
 };
 

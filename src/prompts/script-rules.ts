@@ -4,7 +4,7 @@ export const scriptRules = `The final script is plain Python that runs on its ow
 - argparse options for every input and output path; the defaults are the plain file names, found in the current directory
 - it reads no clock and draws no unseeded random number: the same inputs give the same outputs, row order included, under any PYTHONHASHSEED
 - it writes exactly the promised outputs
-- on bad input (a file missing or empty, a column missing) it prints one clear message that names the file and the column to stderr, returns 1, and leaves no output behind
+- on bad input (a file missing or empty, a column missing) it prints one clear message that names the file and the column to stderr, returns 1, and writes no output
 - it holds no credentials and needs no network
 It is then run twice in fresh sandboxes, its outputs are compared, and checks of the company run on them.`;
 

@@ -87,3 +87,10 @@ function read(file: string): string[] {
     return [];
   }
 }
+
+test('columns are declared for an output that only the prompt names', async () => {
+  const pack = await loadPack('marketing', [join(import.meta.dirname, '../../packs')]);
+  const named = packText(pack, { outputs: [], prompt: 'Write results to `lookalike_audience_scored.parquet`.' });
+  expect(named).toContain('rank (int)');
+  expect(packText(pack, { outputs: [], prompt: 'Write results somewhere.' })).not.toContain('rank (int)');
+});

@@ -174,8 +174,9 @@ def _check_alike(case: Case) -> str:
         raise NotRun("no truth is known for these inputs")
     share = float(case.audience["user_id"].isin(case.alike).mean())
     if share < MIN_ALIKE:
-        raise Unfit(f"{share:.3f} of the selected users are truly like the seeds; at least {MIN_ALIKE:.2f} must be")
-    return f"{share:.3f} of the selected users are truly like the seeds"
+        raise Unfit("too few of the selected users are like the seeds")
+    # Findings reach the model, and what is planted must not: no share, no threshold.
+    return "the selected users are like the seeds"
 
 
 CHECKS: tuple[tuple[str, Callable[[Case], str]], ...] = (

@@ -1,0 +1,33 @@
+import { readFileSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { asks } from '../../src/prompts/asks.js';
+import type { ModelReply } from '../../src/model/endpoint.js';
+
+const TRACES = join(import.meta.dirname, '../traces');
+
+interface Line {
+  record: string;
+  parent: string | null;
+  kind: string;
+  ask?: string;
+  value: unknown;
+  reply?: ModelReply;
+  args: { verdict?: { status: string } };
+}
+
+describe.each(readdirSync(TRACES).filter((name) => name.endsWith('.jsonl')))('the recorded trace %s', (name) => {
+  const lines = readFileSync(join(TRACES, name), 'utf8').trimEnd().split('\n').map((line) => JSON.parse(line) as Line);
+
+  test('is one chain from the request to its verdict', () => {
+    expect(lines[0]).toMatchObject({ kind: 'open', parent: null });
+    for (let i = 1; i < lines.length; i += 1) expect(lines[i]!.parent).toBe(lines[i - 1]!.record);
+    expect(lines.at(-1)).toMatchObject({ kind: 'close', args: { verdict: { status: 'verified' } } });
+  });
+
+  test("holds replies that today's asks read as they were read then", () => {
+    const asked = lines.filter((line) => line.reply);
+    expect(asked.length).toBeGreaterThan(0);
+    for (const line of asked) expect(JSON.parse(JSON.stringify(asks[line.ask!]!.parse(line.reply!, () => 'x')).replaceAll(/"code":"[^"]*"/g, '"code":"x"'))).toEqual(JSON.parse(JSON.stringify(line.value).replaceAll(/"code":"[^"]*"/g, '"code":"x"')));
+  });
+});
