@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createProcessBackend } from '../../src/sandbox/process.js';
@@ -10,14 +11,18 @@ const slots = (folder: string) =>
   existsSync(folder) ? readdirSync(folder).filter((name) => name.startsWith('slot-')) : [];
 
 describe('a pool of one warm sandbox', () => {
+  let home: string;
   let rig: Rig;
   let poolDir: string;
   beforeEach(() => {
-    const outer = new Rig();
-    poolDir = join(outer.root, 'pool');
+    home = mkdtempSync(join(tmpdir(), 'nl2code-pool-'));
+    poolDir = join(home, 'pool');
     rig = new Rig({ pool: 1, poolDir });
   });
-  afterEach(() => rig.close());
+  afterEach(async () => {
+    await rig.close();
+    rmSync(home, { recursive: true, force: true });
+  });
 
   it('is claimed by the next session of its shape, with its inputs, and is filled again', async () => {
     const input = join(rig.root, 'input');
