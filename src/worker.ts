@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import type { ResolvedConfig } from './config.js';
 import { Nl2codePlugin } from './plugin.js';
+import { reapSandboxes } from './sandbox/reaper.js';
 import { connectOptions } from './temporal-connection.js';
 import { createWorld } from './world.js';
 
@@ -28,6 +29,8 @@ export async function runWorker({ config, address, modelUrl }: WorkerProcessConf
   try {
     const worker = await Worker.create({ connection, namespace: config.namespace, taskQueue: config.taskQueue, ...workflowSource(), plugins: [new Nl2codePlugin({ world })] });
     signal.addEventListener('abort', () => worker.shutdown(), { once: true });
+    // What dead workers left of sandboxes that have ended; living ones belong to their sessions.
+    void reapSandboxes(world.store.list().map((name) => world.store.at(name).sandbox), () => true);
     const running = worker.run();
     ready();
     await running;

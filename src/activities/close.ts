@@ -3,6 +3,7 @@ import type { Hash } from '../session/json.js';
 import type { StepCall, StepIO, StepReply } from '../session/step.js';
 import type { Link } from '../store/chain.js';
 import type { SessionFolder } from '../store/session-store.js';
+import { sweepVerifications } from '../verification/scratch.js';
 import { collectArtifacts } from './collect-artifacts.js';
 import { observationOf, requestOf } from './past.js';
 import { step } from './step.js';
@@ -23,6 +24,7 @@ export function createClose(world: StepWorld) {
       const left = collectArtifacts(folder).filter((artifact) => !taken.has(artifact.path));
       const observation: ArtifactsObservation = { kind: 'artifacts', artifacts: [...script, ...outputs, ...left, ...seen.flatMap(shownImages)] };
       world.kernels.release(folder.sandbox);
+      await sweepVerifications(folder.verify);
       return { value: null, refs: { observation: folder.blobs.keep(JSON.stringify(observation)) } };
     });
     writeTrace(folder, reply.head);

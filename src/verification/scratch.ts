@@ -44,6 +44,11 @@ export class Scratch {
   }
 }
 
+/** Removes what verifications of dead workers left below a session's folder; their sandboxes end when their folders are gone. */
+export function sweepVerifications(parent: string): Promise<void> {
+  return removeTree(parent);
+}
+
 /**
  * Removes a tree that hostile code wrote: folders without permissions, paths longer than the system's limit. The system's own
  * tools walk by descriptor, so no path is too long; neither follows a link.
