@@ -1,6 +1,6 @@
 import { SimplePlugin } from '@temporalio/plugin';
 import type { ClientOptions } from '@temporalio/client';
-import type { WorkerOptions } from '@temporalio/worker';
+import type { Worker, WorkerOptions } from '@temporalio/worker';
 import { createActivities } from './activities/activities.js';
 import type { StepWorld } from './activities/world.js';
 import { resolveConfig, type ConfigFlags } from './config/resolve-config.js';
@@ -18,19 +18,24 @@ export type Nl2codePluginOptions = ConfigFlags | { world: StepWorld };
  * with `nl2code-` and collides is refused when the Worker is made.
  */
 export class Nl2codePlugin extends SimplePlugin {
-  private readonly activityNames: string[];
+  private readonly own: Map<string, unknown>;
 
   constructor(options: Nl2codePluginOptions = {}) {
     const world = 'world' in options ? options.world : createWorld(resolveConfig({ flags: options, env: process.env, cwd: process.cwd() }));
     const activities = createActivities(world);
     super({ name: 'nl2code', activities });
-    this.activityNames = Object.keys(activities);
+    this.own = new Map(Object.entries(activities));
   }
 
   override configureWorker(options: WorkerOptions): WorkerOptions {
-    const taken = this.activityNames.filter((name) => hasActivity(options.activities, name));
-    if (taken.length > 0) throw new TypeError(`The worker already has activities named ${taken.join(', ')}: rename them, these names belong to the nl2code plugin.`);
+    this.refuseTaken((options.activities ?? {}) as Record<string, unknown>);
     return super.configureWorker({ ...QUICK_RECOVERY, ...options });
+  }
+
+  /** A plugin that comes later may have put its own activity in the place of one of ours. */
+  override async runWorker(worker: Worker, next: (worker: Worker) => Promise<void>): Promise<void> {
+    this.refuseTaken(Object.fromEntries(worker.options.activities));
+    return super.runWorker(worker, next);
   }
 
   /** Keeps the user's interceptors of every kind. */
@@ -38,8 +43,10 @@ export class Nl2codePlugin extends SimplePlugin {
     const configured = super.configureClient(options);
     return { ...configured, interceptors: { ...options.interceptors, ...configured.interceptors } };
   }
-}
 
-function hasActivity(activities: WorkerOptions['activities'], name: string): boolean {
-  return activities instanceof Map ? activities.has(name) : activities !== undefined && name in activities;
+  /** The same plugin may come twice, from a Connection and from the Worker; another's activity of the same name may not. */
+  private refuseTaken(activities: Record<string, unknown>): void {
+    const taken = [...this.own].filter(([name, activity]) => Object.hasOwn(activities, name) && activities[name] !== activity).map(([name]) => name);
+    if (taken.length > 0) throw new TypeError(`The worker already has activities named ${taken.join(', ')}: rename them, these names belong to the nl2code plugin.`);
+  }
 }

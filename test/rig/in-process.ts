@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Client, Connection } from '@temporalio/client';
-import { NativeConnection, Worker } from '@temporalio/worker';
+import { NativeConnection, Worker, type WorkerOptions } from '@temporalio/worker';
 import { createAdmission, type RequestOptions } from '../../src/admission/admit.js';
 import { Nl2codeClient } from '../../src/client.js';
 import type { ResolvedConfig } from '../../src/config.js';
@@ -39,7 +39,7 @@ export interface InProcess {
 }
 
 /** A real worker of this process on the suite's server, a real scripted model, real sandboxes. */
-export async function startInProcess(address: string, options: { maxCachedWorkflows?: number; world?: (world: World) => World } = {}): Promise<InProcess> {
+export async function startInProcess(address: string, options: { maxCachedWorkflows?: number; interceptors?: WorkerOptions['interceptors']; world?: (world: World) => World } = {}): Promise<InProcess> {
   const dir = mkdtempSync(join(tmpdir(), 'nl2code-test-'));
   const model = await startScriptedServer({ playbooks: loadPlaybooks([PLAYBOOKS, join(ROOT, 'packs', 'marketing', 'playbooks')]) });
   const taskQueue = `test-${process.pid}-${Math.random().toString(36).slice(2)}`;
@@ -53,6 +53,7 @@ export async function startInProcess(address: string, options: { maxCachedWorkfl
     taskQueue,
     workflowBundle: { codePath: join(ROOT, 'dist', 'workflow-bundle.js') },
     plugins: [new Nl2codePlugin({ world })],
+    ...(options.interceptors === undefined ? {} : { interceptors: options.interceptors }),
     ...(options.maxCachedWorkflows === undefined ? {} : { maxCachedWorkflows: options.maxCachedWorkflows }),
   });
   const running = worker.run();
