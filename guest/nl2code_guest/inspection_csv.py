@@ -62,6 +62,9 @@ def _encoding(path: str) -> tuple[str, str]:
         if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
             return "utf-16", "UTF-16"
         file.seek(0)
+        if wide := wide_without_mark(file.read(_SAMPLE_BYTES)):
+            return wide, "UTF-16 without BOM"
+        file.seek(0)
         checks = {name: codecs.getincrementaldecoder(name)() for name in ("utf-8", "cp1252")}
         left = _CHECKED_BYTES
         while checks and left > 0 and (block := file.read(1 << 22)):
@@ -74,6 +77,15 @@ def _encoding(path: str) -> tuple[str, str]:
     if "utf-8" in checks:
         return "utf-8", "UTF-8"
     return ("cp1252", "Windows-1252") if "cp1252" in checks else ("latin-1", "Latin-1")
+
+
+def wide_without_mark(data: bytes) -> str:
+    """The UTF-16 whose zero bytes all stand on one side, as those of ASCII do; "" for everything else."""
+    half = len(data) // 2
+    even, odd = data[: 2 * half : 2].count(0), data[1 : 2 * half : 2].count(0)
+    if odd > half * 0.4 and even < half * 0.01:
+        return "utf-16-le"
+    return "utf-16-be" if even > half * 0.4 and odd < half * 0.01 else ""
 
 
 def _fields(line: str, delimiter: str) -> list[str]:

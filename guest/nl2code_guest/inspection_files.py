@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from nl2code_guest.inspection_csv import decimals_of, sniff_csv
+from nl2code_guest.inspection_csv import decimals_of, sniff_csv, wide_without_mark
 
 #: Larger files are looked at by their first rows.
 _WHOLE_BYTES = 64 << 20
@@ -64,7 +64,7 @@ def kind_of(path: str, name: str) -> str | None:
             if kind == "Excel" and not _is_workbook(path):
                 return "zip archive"
             return kind
-    if b"\x00" in start and not start.startswith((b"\xff\xfe", b"\xfe\xff")):
+    if b"\x00" in start and not start.startswith((b"\xff\xfe", b"\xfe\xff")) and not wide_without_mark(start):
         return None
     ending = name.lower().rpartition(".")[2]
     first = start.lstrip(b"\xef\xbb\xbf \t\r\n")[:1]
