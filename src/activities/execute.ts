@@ -8,7 +8,7 @@ import type { Json } from '../session/json.js';
 import type { CellObservation, Display, VerificationObservation } from '../session/observation.js';
 import type { InputRef, Request } from '../session/request.js';
 import type { StepCall, StepReply } from '../session/step.js';
-import { promisedOutputs } from '../prompts/codeact.js';
+import { promisedOutputs } from '../prompts/replies.js';
 import type { ModelReply } from '../model/endpoint.js';
 import { sha256 } from '../store/blobs.js';
 import type { Link } from '../store/chain.js';

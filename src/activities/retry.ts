@@ -1,6 +1,6 @@
 import type { Json } from '../session/json.js';
 import type { StepCall } from '../session/step.js';
-import { reviewOf } from '../prompts/codeact.js';
+import { reviewOf } from '../prompts/replies.js';
 import type { ModelReply } from '../model/endpoint.js';
 import { observationOf, requestOf } from './past.js';
 import { step } from './step.js';

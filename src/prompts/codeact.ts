@@ -2,6 +2,7 @@ import type { ModelReply, RawCall } from '../model/endpoint.js';
 import type { Hash, Json } from '../session/json.js';
 import type { Call } from '../session/step.js';
 import { callArguments, tool, type AskSpec } from './ask.js';
+import { REVIEW_TOOL, reviewOf } from './replies.js';
 import { sandboxRules, scriptRules } from './script-rules.js';
 
 const system = `nl2code strategy: codeact
@@ -24,7 +25,7 @@ const submit = tool('submit', 'Hand in the final script. It is verified in fresh
   outputs: { type: 'array', items: { type: 'string' }, description: 'Every file the script writes, as relative paths.' },
   answer: { type: 'string', description: 'Two to four sentences for the requester: what was done and what was found, with figures.' },
 });
-const review = tool('review', 'Say whether the verified script answers the request.', {
+const review = tool(REVIEW_TOOL, 'Say whether the verified script answers the request.', {
   accept: { type: 'boolean', description: 'True only when verification passed and the result answers the request.' },
   summary: { type: 'string', description: 'Two to four sentences for the requester; when not accepted, what has to change.' },
 });
@@ -43,13 +44,6 @@ function toCall(raw: RawCall, store: (code: string) => Hash): Call {
     return { ...base, path: args.path.slice(0, 500) };
   }
   return { ...base, problem: `There is no tool ${JSON.stringify(raw.name.slice(0, 64))}; use run_cell or submit.` };
-}
-
-/** Files a submit call promises; empty when it names none. */
-export function promisedOutputs(reply: ModelReply, callId: string): string[] {
-  const raw = reply.calls.find((call) => call.id === callId);
-  const outputs = raw && callArguments(raw.arguments)?.outputs;
-  return Array.isArray(outputs) ? outputs.filter((path): path is string => typeof path === 'string').slice(0, 50) : [];
 }
 
 export const codeactPlan: AskSpec = {
@@ -73,11 +67,3 @@ export const codeactReview: AskSpec = {
     'The script was verified as shown above. Judge it against the request and call review once. A version that a person made stands: judge that one and keep their change.',
   parse: (reply): Json => ({ accept: reviewOf(reply)?.accept ?? true }),
 };
-
-/** The review a reply holds, by call or as JSON text; undefined when it holds none (then verification alone decides). */
-export function reviewOf(reply: ModelReply): { accept: boolean; summary: string } | undefined {
-  const raw = reply.calls.find((call) => call.name === review.name)?.arguments ?? reply.content;
-  const args = callArguments(raw);
-  if (typeof args?.accept !== 'boolean') return undefined;
-  return { accept: args.accept, summary: typeof args.summary === 'string' ? args.summary : '' };
-}

@@ -1,6 +1,6 @@
 import type { ModelReply } from '../model/endpoint.js';
 import { callArguments } from '../prompts/ask.js';
-import { reviewOf } from '../prompts/codeact.js';
+import { reviewOf } from '../prompts/replies.js';
 import { toResult, type Result } from '../session/result.js';
 import type { StepRecord } from '../session/step-record.js';
 import { statement } from '../verification/statement.js';
