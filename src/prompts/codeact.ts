@@ -1,4 +1,4 @@
-import type { ModelReply, RawCall } from '../model/endpoint.js';
+import type { RawCall } from '../model/endpoint.js';
 import type { Hash, Json } from '../session/json.js';
 import type { Call } from '../session/step.js';
 import { callArguments, tool, type AskSpec } from './ask.js';
