@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readFileSync, readdirSync } from 'node:fs';
 
 /** One process for ever: a pid is used again after its process has ended, a pid with its start time is not. */
 export interface ProcessIdentity {
@@ -8,7 +8,7 @@ export interface ProcessIdentity {
   startTime: string;
 }
 
-/** Who runs under that pid now, or null. A zombie is nobody. Host side; on Linux reads `/proc`, elsewhere runs `ps`. */
+/** Who runs under that pid now, or null. A process that has ended entirely is nobody, reaped or not. Host side; on Linux reads `/proc`, elsewhere runs `ps`. */
 export function identityOf(pid: number): ProcessIdentity | null {
   const startTime = process.platform === 'linux' ? fromProc(pid) : fromPs(pid);
   return startTime === null ? null : { pid, startTime };
@@ -32,7 +32,8 @@ function fromProc(pid: number): string | null {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
     // The name stands in parentheses and may hold spaces and parentheses itself.
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    if (fields[0] === 'Z' || fields[0] === 'X') return null;
+    // The first thread of a killed process is a zombie while others still hold its ports and files.
+    if (fields[0] === 'X' || (fields[0] === 'Z' && readdirSync(`/proc/${pid}/task`).length <= 1)) return null;
     boot ??= readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
     return `${boot}:${fields[19]}`;
   } catch {

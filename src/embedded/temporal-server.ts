@@ -47,7 +47,7 @@ export async function prepareTemporalServer(options: TemporalServerOptions): Pro
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const port = await choosePort(options.port, join(folder, 'port'));
   const uiPort = options.uiPort === 0 ? await freePort() : options.uiPort;
-  if (uiPort !== null && (await isListening(uiPort))) throw inUse(uiPort, "the Temporal server's web page");
+  if (uiPort !== null && (await staysTaken(uiPort))) throw inUse(uiPort, "the Temporal server's web page");
   const log = join(options.dataDir, 'logs', 'temporal.log');
   const kept = new KeptProcess({
     name: 'Temporal server',
@@ -86,11 +86,20 @@ async function listens(port: number, signal: AbortSignal): Promise<void> {
 
 /** The same port again and again, so that clients of a killed host find the next one where they left it. */
 async function choosePort(wanted: number, file: string): Promise<number> {
-  if (wanted !== 0 && (await isListening(wanted))) throw inUse(wanted, 'the Temporal server');
+  if (wanted !== 0 && (await staysTaken(wanted))) throw inUse(wanted, 'the Temporal server');
   const remembered = wanted === 0 ? rememberedPort(file) : wanted;
-  const port = remembered !== null && !(wanted === 0 && (await isListening(remembered))) ? remembered : await freePort();
+  const port = remembered !== null && !(wanted === 0 && (await staysTaken(remembered))) ? remembered : await freePort();
   writeFileSync(file, `${port}\n`, { mode: 0o600 });
   return port;
+}
+
+/** Whether a port is used by somebody who keeps it; a server that was just ended lets go within moments. */
+async function staysTaken(port: number): Promise<boolean> {
+  for (let tries = 0; tries < 20; tries += 1) {
+    if (!(await isListening(port))) return false;
+    await delay(25);
+  }
+  return true;
 }
 
 function rememberedPort(file: string): number | null {
