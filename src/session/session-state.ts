@@ -64,7 +64,19 @@ export function requestProblem(request: Request | undefined): string | undefined
   if (policy === 'plan' || policy === 'every-cell') return `Approval policy "${policy}" is not available yet; choose one of ${APPROVAL_POLICIES.join(', ')}.`;
   if (!(APPROVAL_POLICIES as readonly string[]).includes(policy)) return `Approval policy ${JSON.stringify(policy)} is not known; choose one of ${APPROVAL_POLICIES.join(', ')}.`;
   if (!request.limits || !request.budget || !Array.isArray(request.inputs)) return 'The request was not admitted: limits, budget and inputs are missing.';
-  return undefined;
+  const numbers = { ...request.limits, maxSteps: request.budget.maxSteps, expiryMs: request.approval.expiryMs };
+  for (const key of COUNTS) {
+    if (!(Number.isFinite(numbers[key]) && numbers[key] >= (key === 'maxRepairs' ? 0 : 1))) return `The request was not admitted: ${key} is ${JSON.stringify(numbers[key])}.`;
+  }
+  // These become paths: of a file that a sandbox sees, and of one that it must never see.
+  const stray = [...request.inputs, ...(request.truth ?? [])].find((file) => !isBaseName(file?.name));
+  return stray === undefined ? undefined : `The input name ${JSON.stringify(stray?.name)?.slice(0, 200)} is no plain file name.`;
+}
+
+const COUNTS = ['cellTimeoutMs', 'scriptTimeoutMs', 'memoryBytes', 'diskBytes', 'maxRepairs', 'stepsPerRun', 'maxSteps', 'expiryMs'] as const;
+
+function isBaseName(name: unknown): boolean {
+  return typeof name === 'string' && name !== '' && name !== '.' && name !== '..' && !/[/\0]/.test(name);
 }
 
 /** Why a decision can't be taken, or undefined. */
@@ -73,8 +85,16 @@ export function decisionProblem(state: SessionState, proposal: string, decision:
   if (!state.proposal) return 'Nothing waits for a decision in this session.';
   if (state.proposal.id !== proposal) return 'This is not the proposal that waits now: the code has changed since it was shown.';
   if (!['approve', 'edit', 'reject'].includes(decision?.kind)) return 'A decision is approve, edit or reject.';
-  if (decision.kind === 'edit' && 'text' in decision.code && !decision.code.text.trim()) return 'An edit needs the new code.';
+  if (decision.kind === 'edit' && !isEdit(decision.code)) return 'An edit needs the new code.';
+  if (decision.kind === 'reject' && decision.reason !== undefined && typeof decision.reason !== 'string') return 'The reason of a rejection is text.';
   return undefined;
+}
+
+/** Code a person may hand in: text, or a blob uploaded before. Messages come from anybody, and an exception in a handler would hold the session up for good. */
+function isEdit(code: unknown): boolean {
+  if (code === null || typeof code !== 'object') return false;
+  const { text, hash } = code as { text?: unknown; hash?: unknown };
+  return hash === undefined ? typeof text === 'string' && text.trim() !== '' : typeof hash === 'string' && /^[0-9a-f]{64}$/.test(hash);
 }
 
 /** Takes the one decision of the open proposal and records it at once, so that a stop in the same moment can't lose it. */

@@ -41,7 +41,8 @@ export async function nl2codeWorkflow(input: Nl2codeInput): Promise<Nl2codeResul
   let closing = false;
   let cancelStep = () => {};
 
-  const take = ({ proposal, actor, decision }: DecideInput) => {
+  const take = ({ proposal, actor: given, decision }: DecideInput) => {
+    const actor = named(given);
     answer = { actor, decision };
     settle(state, proposal, actor, decision);
   };
@@ -60,13 +61,13 @@ export async function nl2codeWorkflow(input: Nl2codeInput): Promise<Nl2codeResul
   );
   wf.setHandler(decideSignal, (input) => {
     const why = decisionProblem(state, input?.proposal, input?.decision);
-    if (why) state.facts.push({ kind: 'ignored-decision', proposal: String(input?.proposal), actor: String(input?.actor), why });
+    if (why) state.facts.push({ kind: 'ignored-decision', proposal: named(input?.proposal), actor: named(input?.actor), why });
     else take(input);
   });
   wf.setHandler(stopSignal, (input) => {
     if (closing || state.stopping) return;
     state.stopping = true;
-    state.facts.push({ kind: 'stop', actor: String(input?.actor) });
+    state.facts.push({ kind: 'stop', actor: named(input?.actor) });
     cancelStep();
   });
   wf.setHandler(snapshotQuery, () => ({
@@ -83,12 +84,16 @@ export async function nl2codeWorkflow(input: Nl2codeInput): Promise<Nl2codeResul
   if (problem) throw wf.ApplicationFailure.nonRetryable(problem, 'bad-request');
 
   const stopped = () => new Halt({ status: 'stopped', reason: 'stopped by a person' });
+  const root = wf.CancellationScope.current();
+  const cancelled = () => new Halt({ status: 'stopped', reason: 'cancelled through Temporal' });
+  const handled = () => wf.CancellationScope.nonCancellable(() => wf.condition(wf.allHandlersFinished));
   const ports: Ports = {
     async step<K extends StepKind>(call: StepCall<K>): Promise<StepReply<K>> {
-      const last = call.kind === 'close';
-      if (state.stopping && !last) throw stopped();
-      const scope = new wf.CancellationScope({ cancellable: !last });
-      if (last) closing = true;
+      // A request that was accepted is opened and closed whatever happens, or its stop would have nowhere to be recorded.
+      const bracket = call.kind === 'open' || call.kind === 'close';
+      if (state.stopping && !bracket) throw stopped();
+      const scope = new wf.CancellationScope({ cancellable: !bracket });
+      if (bracket) closing = call.kind === 'close';
       else cancelStep = () => scope.cancel();
       const proxy = call.kind === 'execute' ? executing : asking;
       const { session: _session, kind, ...sent } = call;
@@ -96,8 +101,9 @@ export async function nl2codeWorkflow(input: Nl2codeInput): Promise<Nl2codeResul
       try {
         return await scope.run(() => run(sent));
       } catch (error) {
-        if (wf.isCancellation(error) && state.stopping) throw stopped();
-        if (error instanceof wf.ActivityFailure && !last && call.kind !== 'open') throw haltOf(error);
+        if (bracket) throw error;
+        if (root.consideredCancelled) throw cancelled();
+        if (error instanceof wf.ActivityFailure) throw state.stopping ? stopped() : haltOf(error);
         throw error;
       } finally {
         cancelStep = () => {};
@@ -105,19 +111,30 @@ export async function nl2codeWorkflow(input: Nl2codeInput): Promise<Nl2codeResul
     },
     async decision() {
       answer = undefined;
-      await wf.condition(() => answer !== undefined || state.stopping, state.request.approval.expiryMs);
+      try {
+        await wf.condition(() => answer !== undefined || state.stopping, state.request.approval.expiryMs);
+      } catch (error) {
+        throw root.consideredCancelled ? cancelled() : error;
+      }
       if (state.stopping && !answer) throw stopped();
       return answer ?? { actor: 'clock', decision: { kind: 'expired' } };
     },
     async boundary() {
+      // A run without a step of its own must not end: a session would continue as new for ever.
+      if (state.stepsThisRun === 0) return;
       if (state.stepsThisRun < state.request.limits.stepsPerRun && !wf.workflowInfo().continueAsNewSuggested) return;
-      await wf.condition(wf.allHandlersFinished);
+      await handled();
       await wf.continueAsNew<typeof nl2codeWorkflow>({ request: input.request, carried: state });
     },
   };
   verdict = await drive(strategies[state.request.strategy], state, ports);
-  await wf.condition(wf.allHandlersFinished);
+  await handled();
   return { head: state.head, verdict, spent: state.spent };
+}
+
+/** A name in a message, as text of bounded length: what is no text must not throw in a handler. */
+function named(value: unknown): string {
+  return typeof value === 'string' ? value.slice(0, 300) : 'unnamed';
 }
 
 /** Infrastructure that gave up ends the request with what it has: a spent budget stops it, anything else fails it. */
