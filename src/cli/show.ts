@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { Command } from 'commander';
 import type { ConfigFlags } from '../config.js';
+import { checkFormat } from '../embedded/data-dir.js';
 import { Nl2codeError } from '../session/error-table.js';
 import type { SessionFolder } from '../store/session-store.js';
 import { SessionStore } from '../store/session-store.js';
@@ -57,6 +58,7 @@ async function show(session: string, options: ShowOptions, context: CliContext):
 
 /** The session's folder. Throws `not-found`. */
 export function folderOf(store: SessionStore, session: string): SessionFolder {
+  checkFormat(store.root);
   if (!store.has(session)) throw new Nl2codeError('not-found', `There is no session ${JSON.stringify(clean(session))} in ${store.root}.`);
   return store.at(session);
 }

@@ -20,10 +20,14 @@ export function upCommand(context: CliContext): Command {
   return withServing(withConfig(command)).action(async ({ workers, ...options }: ConfigFlags & { workers: number }) => {
     if (!Number.isInteger(workers) || workers < 1 || workers > MAX_WORKERS) throw refusal(`--workers is ${shown(workers)}, which is not a whole number from 1 to ${MAX_WORKERS}: choose a value in these bounds.`);
     const config = configOf(options, context);
+    let ready = false;
     await runHost(config, {
       mode: 'up',
       workers,
       onEvent: (event) => {
+        ready ||= event.kind === 'host-ready';
+        // What never served says why, and nothing else.
+        if (event.kind === 'host-stopping' && !ready) return;
         const line = hostLine(event, config.dataDir);
         if (line) context.terminal.note(clean(line.text), line.tone);
       },

@@ -6,7 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { ResolvedConfig } from '../config.js';
 import { Nl2codeError } from '../session/error-table.js';
 import { lastLine, openLog } from './child-log.js';
-import { prepareDataDir } from './data-dir.js';
+import { checkFormat, prepareDataDir } from './data-dir.js';
 import type { HostProcessConfig, HostProcessMessage } from './host-main.js';
 import { lockHolder } from './host-lock.js';
 import type { HostRecord } from './host-record.js';
@@ -52,6 +52,7 @@ const RELEASE_TIMEOUT_MS = 20_000;
  */
 export async function attachHost(config: ResolvedConfig, options: AttachOptions): Promise<HostLease | null> {
   if (options.embed) prepareDataDir(config.dataDir);
+  else checkFormat(config.dataDir);
   const deadline = performance.now() + START_TIMEOUT_MS;
   for (;;) {
     const lease = await holdOn(config.dataDir, deadline - performance.now());

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { closeSync, fsyncSync, linkSync, mkdirSync, openSync, readFileSync, rmSync, statSync, writeFileSync, writeSync } from 'node:fs';
-import { join } from 'node:path';
+import { closeSync, existsSync, fsyncSync, linkSync, mkdirSync, openSync, readFileSync, rmSync, statSync, writeFileSync, writeSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
 import { Nl2codeError } from '../session/error-table.js';
 
 /** Format of the data directory that this version reads and writes. */
@@ -14,14 +14,27 @@ const PROBE_BYTES = 256 * 1024;
  * throws `store-version`, `store-unwritable` or `store-full` before anything was started.
  */
 export function prepareDataDir(dataDir: string): void {
-  attempt(dataDir, () => mkdirSync(dataDir, { recursive: true, mode: 0o700 }));
+  attempt(dataDir, () => makeFolder(resolve(dataDir)));
   if (!statSync(dataDir).isDirectory()) throw new Nl2codeError('store-unwritable', `The data directory ${dataDir} is not a folder.`);
   checkFormat(dataDir);
   attempt(dataDir, () => probe(dataDir));
   attempt(dataDir, () => writeFormat(dataDir));
 }
 
-function checkFormat(dataDir: string): void {
+/** Node's own recursive `mkdir` never returns where a file system says ENOENT though the parent exists, as /proc does. */
+function makeFolder(path: string): void {
+  const parent = dirname(path);
+  if (parent !== path && !existsSync(parent)) makeFolder(parent);
+  try {
+    mkdirSync(path, { mode: 0o700 });
+  } catch (error) {
+    // It is there, or another first process was quicker.
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST' || !statSync(path).isDirectory()) throw error;
+  }
+}
+
+/** Refuses a data directory of a format this version does not know; a missing one is fine. Host side; throws `store-version`. */
+export function checkFormat(dataDir: string): void {
   const found = readFormat(dataDir);
   if (found === null || found === String(DATA_FORMAT)) return;
   if (/^\d{1,9}$/.test(found) && Number(found) > DATA_FORMAT) {

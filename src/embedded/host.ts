@@ -102,14 +102,16 @@ export class Host {
 
     const pids = await endLeftovers(config.dataDir, databaseFile(config.dataDir));
     if (pids.length > 0) options.onEvent?.({ kind: 'leftovers-ended', pids });
-    await Promise.all([this.startServer(executable), this.startModel()]);
+    // A port in use is found before anything starts.
+    await this.prepareServer(executable);
+    await Promise.all([this.server ? this.begin(this.server.process) : null, this.startModel()]);
     await this.startWorkers();
     this.state = this.state.kind === 'starting' ? { kind: 'running' } : this.state;
     this.socket.publish({ kind: 'record', record: this.record() });
     if (options.mode === 'ephemeral' && this.socket.clientCount === 0) this.firstClient = setTimeout(() => this.clientsGone(), FIRST_CLIENT_MS);
   }
 
-  private async startServer(executable: string): Promise<void> {
+  private async prepareServer(executable: string): Promise<void> {
     const { temporal, dataDir, namespace, durability } = this.config;
     if (temporal.mode === 'external') {
       const { connectOptions } = await import('../temporal-connection.js');
@@ -119,7 +121,6 @@ export class Host {
     this.throwIfStopping();
     this.server = await prepareTemporalServer({ executable, dataDir, port: temporal.port, uiPort: temporal.uiPort, namespace, durability, onEvent: this.onEvent });
     this.address = this.server.address;
-    await this.begin(this.server.process);
   }
 
   private async startModel(): Promise<void> {

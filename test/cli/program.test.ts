@@ -1,10 +1,15 @@
-import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { once } from 'node:events';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer as createHttpServer } from 'node:http';
+import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { checkNode } from '../../src/cli/checks.js';
 import { runProgram } from '../../src/cli/program.js';
 import { createTerminal } from '../../src/cli/terminal.js';
+import { packageRoot } from '../../src/config/package-root.js';
 
 let cwd: string;
 beforeEach(() => {
@@ -54,6 +59,61 @@ describe('a refusal is one sentence on stderr, exit code 64, and leaves nothing'
   });
 });
 
+describe('before anything starts is refused, in one sentence,', () => {
+  const refused = async (argv: string[], sentence: string, env: Record<string, string> = {}) => {
+    const { code, out, err } = await nl2code(argv, { env });
+    expect({ code, out, err }).toEqual({ code: 64, out: '', err: `nl2code: ${sentence}\n` });
+  };
+  const newer = () => {
+    mkdirSync(join(cwd, 'data'));
+    writeFileSync(join(cwd, 'data', 'version'), '2\n');
+  };
+
+  test.each([['run', 'x', '--isolation', 'none'], ['up'], ['list'], ['show', 's'], ['logs', 's']])('a data directory of a newer version, by %s', async (...argv) => {
+    newer();
+    await refused(argv, `The data directory ${join(cwd, 'data')} was written by a newer nl2code (its format is 2, this one knows 1). Use the version of nl2code that wrote this data directory, or another --data-dir.`);
+    expect(readdirSync(join(cwd, 'data'))).toEqual(['version']);
+  });
+
+  test('a data directory that can not be written, by up', () =>
+    refused(['up', '--data-dir', '/proc/nope'], "The data directory /proc/nope can't be written to (ENOENT). Give this user a folder it may write to, or name another with --data-dir."));
+
+  test.each([
+    ['--temporal-port', 'the Temporal server'],
+    ['--ui-port', "the Temporal server's web page"],
+  ])('a port in use, by up %s', async (option, what) => {
+    const stranger = createServer().listen(0, '127.0.0.1');
+    await once(stranger, 'listening');
+    const { port } = stranger.address() as AddressInfo;
+    try {
+      await refused(['up', option, String(port)], `Port ${port}, wanted for ${what}, is used by another program. Stop the other program or choose another port; 0 takes any free one.`);
+    } finally {
+      stranger.close();
+    }
+  });
+
+  test.each([
+    ['a wrong key', ['run', 'x'], 401, /^nl2code: .*OPENAI_API_KEY.*\n$/],
+    ['an unknown model', ['run', 'x', '--model', 'nope'], 200, /^nl2code: .*"nope".*known.*\n$/],
+  ])('%s, by run', async (_what, argv, status, sentence) => {
+    const endpoint = createHttpServer((_request, response) => {
+      response.writeHead(status, { 'content-type': 'application/json' });
+      response.end(JSON.stringify(status === 200 ? { object: 'list', data: [{ id: 'known', object: 'model' }] } : { error: { message: 'no', code: 'invalid_api_key' } }));
+    }).listen(0, '127.0.0.1');
+    await once(endpoint, 'listening');
+    try {
+      const env = { OPENAI_BASE_URL: `http://127.0.0.1:${(endpoint.address() as AddressInfo).port}/v1`, OPENAI_API_KEY: 'wrong-key-123456789', NL2CODE_MODEL: 'known' };
+      const { code, err } = await nl2code(argv, { env });
+      expect(err).toMatch(sentence);
+      expect(err).not.toContain('wrong-key');
+      expect(code).toBe(64);
+      expect(readdirSync(cwd)).toEqual(['data.csv']);
+    } finally {
+      endpoint.close();
+    }
+  });
+});
+
 describe('with --json stdout is one document', () => {
   test('for a refused request', async () => {
     const { code, out } = await nl2code(['run', '', '--json']);
@@ -96,3 +156,16 @@ test('doctor says what is missing and how to mend it', async () => {
   expect(out).toMatch(/^✓ model +scripted/m);
   expect(out).toContain('The sandbox promises (process, isolation bubblewrap)');
 });
+
+test('doctor says that nothing isolates when that was asked for by name', async () => {
+  const { out } = await nl2code(['doctor', '--isolation', 'none', '--runtime-dir', join(packageRoot(), '.runtime')]);
+  expect(out).toMatch(/^✓ sandbox +process: Isolation is none: generated code runs as your user with the network and your files$/m);
+  expect(out).toContain('The sandbox promises (process, isolation none)');
+});
+
+test.each([
+  ['18.20.4', false, '18.20.4 is too old: install Node 20.19 or newer'],
+  ['20.18.9', false, '20.18.9 is too old: install Node 20.19 or newer'],
+  ['20.19.0', true, '20.19.0'],
+  ['24.1.0', true, '24.1.0'],
+])('doctor judges Node %s', (version, ok, detail) => expect(checkNode(version)).toEqual({ name: 'node', ok, detail }));

@@ -47,6 +47,10 @@ describe('a data directory', () => {
     expect(() => prepareDataDir(join(folder, 'file', 'below'))).toThrow(/can't be written to \(ENOTDIR\)/);
   });
 
+  it('in a file system that makes no folders is refused, not tried for ever', () => {
+    expect(() => prepareDataDir('/proc/nope/data')).toThrow(/can't be written to \(ENOENT\)/);
+  });
+
   it('that is read-only is refused in one sentence', () => {
     expect(prepareBehind(['--ro-bind', folder, folder])).toBe(
       `store-unwritable: The data directory ${folder} can't be written to (EROFS). Give this user a folder it may write to, or name another with --data-dir.`,
