@@ -19,11 +19,13 @@ export type Nl2codePluginOptions = ConfigFlags | { world: StepWorld };
  */
 export class Nl2codePlugin extends SimplePlugin {
   private readonly own: Map<string, unknown>;
+  private readonly world: StepWorld;
 
   constructor(options: Nl2codePluginOptions = {}) {
     const world = 'world' in options ? options.world : createWorld(resolveConfig({ flags: options, env: process.env, cwd: process.cwd() }));
     const activities = createActivities(world);
     super({ name: 'nl2code', activities });
+    this.world = world;
     this.own = new Map(Object.entries(activities));
   }
 
@@ -35,7 +37,9 @@ export class Nl2codePlugin extends SimplePlugin {
   /** A plugin that comes later may have put its own activity in the place of one of ours. */
   override async runWorker(worker: Worker, next: (worker: Worker) => Promise<void>): Promise<void> {
     this.refuseTaken(Object.fromEntries(worker.options.activities));
-    return super.runWorker(worker, next);
+    const running = super.runWorker(worker, next);
+    this.world.ready?.();
+    return running;
   }
 
   /** Keeps the user's interceptors of every kind. */

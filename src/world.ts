@@ -8,7 +8,7 @@ import { createOpenAiEndpoint } from './model/openai-endpoint.js';
 import { priceOf } from './model/prices.js';
 import { Nl2codeError } from './session/error-table.js';
 import type { SandboxBackend } from './sandbox/backend.js';
-import { createProcessBackend } from './sandbox/process.js';
+import { createProcessBackend, type ProcessBackend } from './sandbox/process.js';
 import { SessionStore } from './store/session-store.js';
 import { createVerifier } from './verification/verify.js';
 
@@ -34,6 +34,7 @@ export function createWorld(config: ResolvedConfig, modelUrl?: string | null): W
     pack: createPackReader(config.packDirs),
     leaseMs: config.sandbox.leaseMs,
     backend,
+    ready: () => backend.keepReady(),
     async close() {
       await kernels.close();
       await backend.close();
@@ -42,7 +43,7 @@ export function createWorld(config: ResolvedConfig, modelUrl?: string | null): W
 }
 
 /** The sandbox backend a configuration names. */
-export function createBackend(config: ResolvedConfig): SandboxBackend {
+export function createBackend(config: ResolvedConfig): ProcessBackend {
   return createProcessBackend({
     runtimeDir: config.runtimeDir,
     guestDir: join(packageRoot(), 'guest'),

@@ -17,4 +17,6 @@ export interface StepWorld {
   /** Reads a context pack by name; throws `bad-request` for an unknown or malformed one. */
   pack(name: string): Promise<Pack>;
   leaseMs: number;
+  /** Called when the worker polls: what can wait, such as keeping sandboxes warm, starts here and not before. */
+  ready?(): void;
 }

@@ -36,6 +36,8 @@ export interface ProcessBackendOptions {
 
 /** A sandbox backend over local processes, with what only this one can do. */
 export interface ProcessBackend extends SandboxBackend {
+  /** Clears the pool of what dead workers left, and fills it with what was last asked for. Until then it holds nothing. */
+  keepReady(): void;
   /** Keeps sandboxes of this shape ready and resolves when they are started. */
   warm(shape: SandboxShape): Promise<void>;
 }
@@ -70,11 +72,13 @@ class LocalProcesses implements ProcessBackend {
       pool > 0 && poolDir
         ? new WarmPool({ folder: poolDir, size: pool, start: (spec) => this.#startSlot(spec) })
         : null;
-    if (this.#pool)
-      void this.#pool
-        .sweep()
-        .catch(() => undefined)
-        .then(() => this.#pool?.fill());
+  }
+
+  keepReady(): void {
+    void this.#pool
+      ?.sweep()
+      .catch(() => undefined)
+      .then(() => this.#pool?.fill());
   }
 
   async probe(): Promise<SandboxProbe> {

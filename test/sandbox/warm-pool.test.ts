@@ -110,6 +110,7 @@ describe('a pool of one warm sandbox', () => {
     worker.kill('SIGKILL');
     await new Promise((resolve) => worker.once('exit', resolve));
     const next = createProcessBackend({ ...PLACES, pool: 1, poolDir });
+    next.keepReady();
     await eventually(() => !supervisorAlive(state) && !slots(poolDir).includes(slot!), 'the slot is swept');
     await eventually(() => slots(poolDir).length === 1, 'another is ready');
     await next.close();
