@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from harness import Guest
-
-Start = Callable[..., Guest]
+from harness import Guest, Start
 
 
 @pytest.fixture

@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from conftest import Start
-from harness import Guest, alive, kill, sha, until_gone
+from harness import Guest, Start, alive, kill, sha, until_gone
 
 from nl2code_guest.ledger import Ledger, LedgerError
 from nl2code_guest.reply import died_reply

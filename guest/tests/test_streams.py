@@ -7,8 +7,7 @@ import struct
 import time
 
 import pytest
-from conftest import Start
-from harness import Guest, Stream, StreamEnded, children, kill, until_gone
+from harness import Guest, Start, Stream, StreamEnded, children, kill, until_gone
 
 SLOW = "import time\nfor i in range(6):\n    print('line', i)\n    time.sleep(0.05)\ni"
 

@@ -34,8 +34,14 @@ function start(command: string, args: string[]): { child: ChildProcess; ended: P
   const child = spawn(command, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] });
   const written = { out: '', err: '' };
   let look = () => undefined as void;
-  child.stdout!.setEncoding('utf8').on('data', (text: string) => look((written.out += text) as never));
-  child.stderr!.setEncoding('utf8').on('data', (text: string) => look((written.err += text) as never));
+  child.stdout!.setEncoding('utf8').on('data', (text: string) => {
+    written.out += text;
+    look();
+  });
+  child.stderr!.setEncoding('utf8').on('data', (text: string) => {
+    written.err += text;
+    look();
+  });
   const ended = new Promise<Ended>((resolve) => child.on('close', (code) => resolve({ code, ...written })));
   const seen = (pattern: RegExp) =>
     new Promise<void>((resolve, reject) => {
