@@ -52,14 +52,18 @@ export function createAskModel(world: StepWorld): <K extends AskKind>(call: Step
     const price = world.priceOf(request.model);
     const promptChars = lines.value.reduce((sum, line) => sum + line.length, 0);
     const reservedUsd = price ? worstCaseUsd({ promptChars, maxOutputTokens: wanted.maxOutputTokens }, price) : 0;
-    reserve(request.budget.maxCostUsd, since, reservedUsd, price !== undefined);
-    const lost = folder.chain.begin(key, attempt, reservedUsd);
+    const lost = attempt > 1 ? folder.chain.lost(key) : { calls: 0, reservedUsd: 0 };
+    reserve(request.budget.maxCostUsd, since, lost.reservedUsd, reservedUsd, price !== undefined);
+    const mark = folder.chain.begin(key, call.parent, reservedUsd);
+    const deltas = throttled((text) => events.emit('model-delta', { text }));
     let reply: ModelReply;
     try {
-      reply = await world.endpoint.complete(wanted, { signal, onDelta: throttled((text) => events.emit('model-delta', { text })) });
+      reply = await world.endpoint.complete(wanted, { signal, onDelta: deltas.add });
     } catch (error) {
-      if (error instanceof Nl2codeError && UNBILLED.has(error.code)) folder.chain.withdraw(key, attempt);
+      if (error instanceof Nl2codeError && UNBILLED.has(error.code)) folder.chain.withdraw(mark);
       throw error;
+    } finally {
+      deltas.flush();
     }
     const spent: Spent = { ...reply.usage, calls: 1, lostCalls: lost.calls, costUsd: (price ? costUsd(reply.usage, price) : 0) + lost.reservedUsd };
     return {
@@ -78,11 +82,11 @@ export function createAskModel(world: StepWorld): <K extends AskKind>(call: Step
   };
 }
 
-/** Refuses a call that might not fit the request's budget. */
-function reserve(maxCostUsd: number | null, since: readonly Link[], reservedUsd: number, priceKnown: boolean): void {
+/** Refuses a call that might not fit the request's budget. What earlier attempts of the call lost is spent as well. */
+function reserve(maxCostUsd: number | null, since: readonly Link[], lostUsd: number, reservedUsd: number, priceKnown: boolean): void {
   if (maxCostUsd === null) return;
   if (!priceKnown) throw new Nl2codeError('price-unknown', 'The price of this model is not known, so a cost bound can not be kept.');
-  const spentUsd = since.reduce((sum, { record }) => sum + record.spent.costUsd, 0);
+  const spentUsd = since.reduce((sum, { record }) => sum + record.spent.costUsd, lostUsd);
   if (spentUsd + reservedUsd > maxCostUsd) {
     throw new Nl2codeError('budget-exceeded', `budget: $${spentUsd.toFixed(4)} of $${maxCostUsd} are spent and the next call may cost $${reservedUsd.toFixed(4)}.`);
   }
@@ -96,17 +100,20 @@ function difference(past: readonly Link[], lines: string[], known: Map<string, s
   return { base: grows ? base!.hash : null, add: keep(`[${lines.slice(grows ? before.length : 0).join(',')}]`), sha: sha256(`[${lines.join(',')}]`) };
 }
 
-/** Collects streamed text and hands it on a few times a second. */
-function throttled(emit: (text: string) => void): (delta: { text: string }) => void {
+/** Collects streamed text and hands it on a few times a second, and at last what is left. */
+function throttled(emit: (text: string) => void): { add(delta: { text: string }): void; flush(): void } {
   let waiting = '';
   let last = 0;
-  return ({ text }) => {
-    waiting += text;
-    const now = Date.now();
-    if (now - last < DELTA_EVERY_MS) return;
-    emit(waiting);
+  const flush = () => {
+    if (waiting) emit(waiting);
     waiting = '';
-    last = now;
+    last = Date.now();
+  };
+  return {
+    add: ({ text }) => {
+      waiting += text;
+      if (Date.now() - last >= DELTA_EVERY_MS) flush();
+    },
+    flush,
   };
 }
-

@@ -1,6 +1,7 @@
 import type { Artifact, ArtifactsObservation } from '../session/observation.js';
 import type { Hash } from '../session/json.js';
 import type { StepCall, StepIO, StepReply } from '../session/step.js';
+import { NOTHING_SPENT } from '../session/usage.js';
 import type { Link } from '../store/chain.js';
 import type { SessionFolder } from '../store/session-store.js';
 import { sweepVerifications } from '../verification/scratch.js';
@@ -25,7 +26,10 @@ export function createClose(world: StepWorld) {
       const observation: ArtifactsObservation = { kind: 'artifacts', artifacts: [...script, ...outputs, ...left, ...seen.flatMap(shownImages)] };
       world.kernels.release(folder.sandbox);
       await sweepVerifications(folder.verify);
-      return { value: null, refs: { observation: folder.blobs.keep(JSON.stringify(observation)) } };
+      // Calls of a step that was stopped or given up have no record of their own.
+      const lost = folder.chain.unaccounted(since);
+      const spent = { ...NOTHING_SPENT, lostCalls: lost.calls, costUsd: lost.reservedUsd };
+      return { value: null, refs: { observation: folder.blobs.keep(JSON.stringify(observation)) }, spent };
     });
     writeTrace(folder, reply.head);
     return reply;

@@ -48,7 +48,7 @@ export async function step<K extends StepKind>(world: StepWorld, call: StepCall<
   const { signal, letGo } = cancellationOf(context);
   const beat = setInterval(() => context.heartbeat(), BEAT_MS);
   try {
-    const known = folder.chain.memo(key);
+    const known = folder.chain.recall(key, scheduledMs);
     if (known) return toReply(known);
     events.emit('step-started', { worker: process.pid, ...(call.ask ? { ask: call.ask } : {}) });
     // What was handed over goes on in the background: if it still ends here, its record answers the next attempt.

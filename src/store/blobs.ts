@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { closeSync, existsSync, fdatasyncSync, linkSync, openSync, readFileSync, readSync, renameSync, unlinkSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, fdatasyncSync, linkSync, openSync, readFileSync, readSync, renameSync, rmSync, unlinkSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Hash, TextRef } from '../session/json.js';
 import { Nl2codeError } from '../session/error-table.js';
@@ -64,7 +64,7 @@ export class Blobs {
       syncFolder(this.folder, this.durability);
       return { hash, bytes };
     } catch (error) {
-      unlinkSync(temporary);
+      rmSync(temporary, { force: true });
       throw error;
     } finally {
       closeSync(out);

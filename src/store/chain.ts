@@ -8,14 +8,17 @@
  * (5) `head` moves only to a record whose activity was scheduled later: a cancelled call that ends after `close` can't move it back.
  * On a file system a cold walk follows parents link by link; an index would only pay where each read is a round trip.
  */
-import { closeSync, constants, existsSync, openSync, readFileSync, readSync, readdirSync, unlinkSync, writeSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import { closeSync, constants, fdatasyncSync, openSync, readFileSync, readSync, readdirSync, renameSync, rmSync, unlinkSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { canonical } from '../session/canonical.js';
 import { Nl2codeError } from '../session/error-table.js';
 import type { Hash } from '../session/json.js';
+import type { StepCall } from '../session/step.js';
 import type { StepRecord } from '../session/step-record.js';
 import { sha256 } from './blobs.js';
 import { linkIfAbsent, syncFolder, writeTemporary, writing, type Durability } from './file.js';
+import { memoKey } from './memo-key.js';
 
 /** A record with its name. */
 export interface Link {
@@ -28,6 +31,8 @@ export interface LostAttempts {
   calls: number;
   reservedUsd: number;
 }
+
+const total = (reservations: readonly number[]): LostAttempts => ({ calls: reservations.length, reservedUsd: reservations.reduce((sum, usd) => sum + usd, 0) });
 
 const HEAD_BYTES = 64 + 1 + 15;
 
@@ -55,7 +60,17 @@ export class Chain {
     }
     const hash = sha256(bytes);
     linkIfAbsent(join(this.memos, key), join(this.records, hash));
+    // Whoever made these names may have died before it synced them.
+    syncFolder(this.memos, this.durability);
+    syncFolder(this.records, this.durability);
     return { hash, record: parseRecord(bytes, hash) };
+  }
+
+  /** The finished record of a step for a later attempt, which takes over what the first may not have lived to do: the head points to it. */
+  recall(key: Hash, scheduledMs: number): Link | undefined {
+    const link = this.memo(key);
+    if (link) this.point(link.hash, scheduledMs);
+    return link;
   }
 
   /** Put-if-absent; returns the winner, whoever it is. `scheduledMs` is when the activity was scheduled, by the server's clock. */
@@ -76,27 +91,48 @@ export class Chain {
     return link;
   }
 
-  /** Marks that an attempt begins an outside effect that costs; returns what earlier attempts of the same step lost. */
-  begin(key: Hash, attempt: number, reservedUsd: number): LostAttempts {
-    const prefix = `${key}.try`;
-    const lost: LostAttempts = { calls: 0, reservedUsd: 0 };
-    for (const name of attempt > 1 ? readdirSync(this.memos) : []) {
-      if (!name.startsWith(prefix) || name === `${prefix}${attempt}`) continue;
-      lost.calls += 1;
-      lost.reservedUsd += Number(readFileSync(join(this.memos, name), 'utf8')) || 0;
-    }
+  /** What attempts of a step began and nobody withdrew: lost, as long as the step has no record. */
+  lost(key: Hash): LostAttempts {
+    return total(this.marks(key, () => true));
+  }
+
+  /** Marks that an attempt begins an outside effect that costs; `withdraw` takes the mark. */
+  begin(key: Hash, parent: Hash | null, reservedUsd: number): string {
+    const mark = `${key}.try-${randomBytes(6).toString('hex')}`;
     writing('A reservation', () => {
-      const fd = openSync(join(this.memos, `${prefix}${attempt}`), 'w', 0o600);
-      writeSync(fd, String(reservedUsd));
-      closeSync(fd);
+      const temporary = writeTemporary(this.folder, `${reservedUsd} ${parent ?? ''}`, this.durability);
+      renameSync(temporary, join(this.memos, mark));
+      syncFolder(this.memos, this.durability);
     });
-    return lost;
+    return mark;
   }
 
   /** Settles an attempt that is known to have cost nothing, e.g. a call the endpoint refused. */
-  withdraw(key: Hash, attempt: number): void {
-    const path = join(this.memos, `${key}.try${attempt}`);
-    if (existsSync(path)) unlinkSync(path);
+  withdraw(mark: string): void {
+    rmSync(join(this.memos, mark), { force: true });
+  }
+
+  /** What was begun after one of these records and no record among them accounts for: steps that were given up, and attempts that lost a race. */
+  unaccounted(links: readonly Link[]): LostAttempts {
+    const parents = new Set(links.map(({ hash }) => hash));
+    const accounted = new Map(links.map(({ record }) => [memoKey(record as unknown as StepCall), record.spent.calls + record.spent.lostCalls]));
+    return total(
+      this.marks('', (key, parent) => {
+        if (!parents.has(parent)) return false;
+        const left = accounted.get(key) ?? 0;
+        accounted.set(key, left - 1);
+        return left <= 0;
+      }),
+    );
+  }
+
+  /** Reservations of the marked attempts whose key begins so, in no order. A mark that was not finished has no name. */
+  private marks(prefix: string, wanted: (key: Hash, parent: Hash) => boolean): number[] {
+    const names = readdirSync(this.memos).filter((name) => name.startsWith(prefix) && name.includes('.try-'));
+    return names.flatMap((name) => {
+      const [reservedUsd, parent] = readFileSync(join(this.memos, name), 'utf8').split(' ');
+      return wanted(name.split('.')[0]!, parent!) ? [Number(reservedUsd) || 0] : [];
+    });
   }
 
   record(hash: Hash): StepRecord {
@@ -148,6 +184,7 @@ export class Chain {
       const n = readSync(fd, was, 0, HEAD_BYTES, 0);
       if (n === HEAD_BYTES && Number(was.toString('latin1', 65)) > scheduledMs) return;
       writeSync(fd, `${hash} ${String(Math.max(0, Math.trunc(scheduledMs))).padStart(15, '0')}`, 0);
+      if (this.durability === 'host') fdatasyncSync(fd);
     } finally {
       closeSync(fd);
     }

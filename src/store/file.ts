@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { closeSync, fdatasyncSync, fsyncSync, linkSync, openSync, writeSync } from 'node:fs';
+import { closeSync, fdatasyncSync, fsyncSync, linkSync, openSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { Nl2codeError } from '../session/error-table.js';
 
@@ -14,6 +14,10 @@ export function writeTemporary(folder: string, bytes: string | Uint8Array, durab
     const data = typeof bytes === 'string' ? Buffer.from(bytes) : bytes;
     for (let at = 0; at < data.length; ) at += writeSync(fd, data, at);
     if (durability === 'host') fdatasyncSync(fd);
+  } catch (error) {
+    // On a full disk a half file would take the room that the next attempt needs.
+    rmSync(path, { force: true });
+    throw error;
   } finally {
     closeSync(fd);
   }

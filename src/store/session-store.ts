@@ -1,10 +1,10 @@
-import { mkdirSync, readdirSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, mkdirSync, readdirSync, statSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import type { StepKind } from '../session/step.js';
 import { Blobs, sha256 } from './blobs.js';
 import { Chain } from './chain.js';
 import { EventWriter, readEvents } from './event-log.js';
-import type { Durability } from './file.js';
+import { syncFolder, type Durability } from './file.js';
 
 /** Everything kept of one session: `sessions/<name>/{blobs,records,memo,events,head,inputs,truth,sandbox,verify}`. */
 export class SessionFolder {
@@ -20,7 +20,9 @@ export class SessionFolder {
 
   /** Makes the folders; harmless to repeat. */
   create(): this {
+    const fresh = !existsSync(join(this.path, 'truth'));
     for (const name of ['blobs', 'records', 'memo', 'events', 'inputs', 'truth']) mkdirSync(join(this.path, name), { recursive: true, mode: 0o700 });
+    if (fresh) for (const folder of [this.path, dirname(this.path), dirname(dirname(this.path))]) syncFolder(folder, this.durability);
     return this;
   }
 

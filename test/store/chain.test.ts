@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { memoKey } from '../../src/store/memo-key.js';
+import { NOTHING_SPENT } from '../../src/session/usage.js';
 import { SessionStore, folderName, type SessionFolder } from '../../src/store/session-store.js';
 import type { StepCall } from '../../src/session/step.js';
 import { record } from './record.js';
@@ -67,10 +68,33 @@ describe('chain', () => {
   });
 
   test('an attempt that died counts with its reservation; a withdrawn one does not', () => {
-    expect(folder.chain.begin(key(1), 1, 0.25)).toEqual({ calls: 0, reservedUsd: 0 });
-    expect(folder.chain.begin(key(1), 2, 0.5)).toEqual({ calls: 1, reservedUsd: 0.25 });
-    folder.chain.withdraw(key(1), 2);
-    expect(folder.chain.begin(key(1), 3, 0.5)).toEqual({ calls: 1, reservedUsd: 0.25 });
+    const { chain } = folder;
+    chain.begin(key(1), null, 0.25);
+    expect(chain.lost(key(1))).toEqual({ calls: 1, reservedUsd: 0.25 });
+    chain.withdraw(chain.begin(key(1), null, 0.5));
+    expect(chain.lost(key(1))).toEqual({ calls: 1, reservedUsd: 0.25 });
+    expect(chain.lost(key(2))).toEqual({ calls: 0, reservedUsd: 0 });
+  });
+
+  test('what no record accounts for: a step given up, and an attempt that lost a race', () => {
+    const { chain } = folder;
+    const open = chain.commit(key(0), record({ kind: 'open', args: { request: { id: 'r1' } } }), 1);
+    const asked = record({ parent: open.hash, spent: { ...NOTHING_SPENT, calls: 1, lostCalls: 1 } });
+    const asking = memoKey(asked as unknown as StepCall);
+    for (let attempt = 0; attempt < 2; attempt += 1) chain.begin(asking, open.hash, 0.25);
+    const reply = chain.commit(asking, asked, 2);
+    expect(chain.unaccounted(chain.walk(reply.hash))).toEqual({ calls: 0, reservedUsd: 0 });
+    chain.begin(asking, open.hash, 0.25);
+    chain.begin(key(9), reply.hash, 0.5);
+    chain.begin(key(8), 'f'.repeat(64), 4);
+    expect(chain.unaccounted(chain.walk(reply.hash))).toEqual({ calls: 2, reservedUsd: 0.75 });
+  });
+
+  test('a later attempt moves the head that the first did not live to move', () => {
+    const { hash } = folder.chain.commit(key(1), record(), 5);
+    unlinkSync(join(folder.path, 'head'));
+    expect(folder.chain.recall(key(1), 6)?.hash).toBe(hash);
+    expect(folder.chain.head()).toBe(hash);
   });
 
   test('nothing temporary is left behind', () => {
