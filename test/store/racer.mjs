@@ -9,9 +9,9 @@ const commit = (i) => {
   told[i] = chain.commit(key, { v: 1, parent: null, seq: i, kind: 'code', args: null, facts: [], value: me, refs: {}, spent, startedAt: 1, ms: 1 }, i).record.value;
 };
 // First one key of its own, so that everybody wins something; then, at a second word, all of them at once.
-process.stdin.once('data', () => {
+process.stdin.once('data', async () => {
   commit(Number(first));
-  process.stdin.once('data', () => {
+  process.stdin.once('data', async () => {
     for (let n = 0; n < Number(keys); n += 1) commit((Number(first) + n) % Number(keys));
     process.stdout.write(JSON.stringify(told));
     process.exit(0);
