@@ -28,10 +28,13 @@ export async function runWorker({ config, address, modelUrl }: WorkerProcessConf
   const connection = await NativeConnection.connect(connectOptions(config, address ?? undefined));
   try {
     const worker = await Worker.create({ connection, namespace: config.namespace, taskQueue: config.taskQueue, ...workflowSource(), plugins: [new Nl2codePlugin({ world })] });
-    signal.addEventListener('abort', () => worker.shutdown(), { once: true });
     // What dead workers left of sandboxes that have ended; living ones belong to their sessions.
     void reapSandboxes(world.store.list().map((name) => world.store.at(name).sandbox), () => true);
     const running = worker.run();
+    const shutdown = () => worker.getState() === 'RUNNING' && worker.shutdown();
+    signal.addEventListener('abort', shutdown, { once: true });
+    // An abort that came while the worker was made fires no event any more.
+    if (signal.aborted) shutdown();
     ready();
     await running;
   } finally {
