@@ -3,7 +3,7 @@ import { WorkflowExecutionAlreadyStartedError, WorkflowNotFoundError, WorkflowUp
 import { ApplicationFailure } from '@temporalio/common';
 import { canonical } from './session/canonical.js';
 import type { Decision } from './session/decision.js';
-import { Nl2codeError, type ErrorCode } from './session/error-table.js';
+import { Nl2codeError } from './session/error-table.js';
 import type { Hash } from './session/json.js';
 import type { Request } from './session/request.js';
 import type { Result } from './session/result.js';
@@ -98,7 +98,8 @@ export class Nl2codeClient<Options extends { idempotencyKey?: string | undefined
     try {
       await client.withDeadline(Date.now() + CALL_MS, () => this.handle(session).executeUpdate(decideUpdate, { args: [{ ...input, decision }], updateId: sha256(canonical([input.proposal, input.actor, decision])).slice(0, 32) }));
     } catch (error) {
-      if (error instanceof WorkflowUpdateFailedError && error.cause instanceof ApplicationFailure) throw new Nl2codeError((error.cause.type ?? 'stale-decision') as ErrorCode, error.cause.message);
+      // Temporal has types of its own, e.g. for a run that ended under the update.
+      if (error instanceof WorkflowUpdateFailedError && error.cause instanceof ApplicationFailure) throw new Nl2codeError('stale-decision', error.cause.message);
       throw unavailable(error, session);
     }
   }
