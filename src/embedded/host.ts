@@ -104,8 +104,8 @@ export class Host {
     if (pids.length > 0) options.onEvent?.({ kind: 'leftovers-ended', pids });
     // A port in use is found before anything starts.
     await this.prepareServer(executable);
-    await Promise.all([this.server ? this.begin(this.server.process) : null, this.startModel()]);
-    await this.startWorkers();
+    const listening = Promise.all([this.server ? this.begin(this.server.process) : null, this.startModel()]);
+    await Promise.all([listening, this.startWorkers(listening)]);
     this.state = this.state.kind === 'starting' ? { kind: 'running' } : this.state;
     this.socket.publish({ kind: 'record', record: this.record() });
     if (options.mode === 'ephemeral' && this.socket.clientCount === 0) this.firstClient = setTimeout(() => this.clientsGone(), FIRST_CLIENT_MS);
@@ -130,9 +130,12 @@ export class Host {
     await this.begin(this.model.process);
   }
 
-  private async startWorkers(): Promise<void> {
+  /** Workers import while the others start, and are told where they are once they listen. */
+  private async startWorkers(listening: Promise<unknown>): Promise<void> {
     const entry = this.options.entries?.worker ?? script('worker.js');
-    const handed = { config: this.config, address: this.server?.address ?? null, modelUrl: this.model?.url ?? null };
+    const handed = listening.then(() => ({ config: this.config, address: this.server?.address ?? null, modelUrl: this.model?.url ?? null }));
+    // Whoever waits for `listening` hears of its failure.
+    handed.catch(() => undefined);
     this.workers = Array.from({ length: this.options.workers ?? 1 }, (_, at) => workerProcess({ index: at + 1, entry, dataDir: this.config.dataDir, handed, onEvent: this.onEvent }));
     await Promise.all(this.workers.map((worker) => this.begin(worker)));
   }

@@ -9,17 +9,23 @@ import { onLine } from './lines.js';
 /** Workers give running activities back at once; this is for one that is stuck. */
 const GRACE_MS = 8000;
 
-/** A worker process, restarted whenever it dies. It ends by itself when its IPC channel to us closes. */
-export function workerProcess(options: { index: number; entry: string; dataDir: string; handed: WorkerProcessConfig; onEvent(event: KeptProcessEvent): void }): KeptProcess {
+/** Compiled also when this file runs from `src`: Node reads it in the child. */
+const preload = new URL('../../dist/embedded/worker-preload.js', import.meta.url).href;
+
+/**
+ * A worker process, restarted whenever it dies. It starts at once, goes to work when `handed` is there, and ends by itself when its
+ * IPC channel to us closes.
+ */
+export function workerProcess(options: { index: number; entry: string; dataDir: string; handed: Promise<WorkerProcessConfig>; onEvent(event: KeptProcessEvent): void }): KeptProcess {
   const log = join(options.dataDir, 'logs', `worker-${options.index}.log`);
   return new KeptProcess({
     name: `worker ${options.index}`,
     launch: () => {
       const fd = openLog(log);
       try {
-        // By the environment: a command line is there for everybody to read, and this holds the model key.
-        const env = { ...process.env, NL2CODE_WORKER_CONFIG: JSON.stringify(options.handed) };
-        return spawn(process.execPath, [options.entry], { detached: true, env, stdio: ['ignore', 'pipe', fd, 'ipc'] });
+        const child = spawn(process.execPath, ['--import', preload, options.entry], { detached: true, stdio: ['ignore', 'pipe', fd, 'ipc'] });
+        options.handed.then((handed) => child.connected && child.send(handed, () => undefined)).catch(() => undefined);
+        return child;
       } finally {
         closeSync(fd);
       }

@@ -116,6 +116,16 @@ describe('up', () => {
     expect(record.children).toHaveLength(2);
   });
 
+  it('shows the model key in no environment and no command line of its children', async () => {
+    const base = room.config();
+    const up = room.up({ ...base, model: { ...base.model, apiKey: 'sk-planted-key' } });
+    await eventsTo(up.said, 'host-ready');
+    const { children } = room.record(base)!;
+    expect(children).toHaveLength(3);
+    for (const { pid } of children) for (const name of ['environ', 'cmdline']) expect(readFileSync(`/proc/${pid}/${name}`, 'utf8')).not.toContain('sk-planted-key');
+    expect(readFileSync(join(base.dataDir, 'host.json'), 'utf8')).not.toContain('sk-planted-key');
+  });
+
   it('keeps its children out of its own process group, so that Ctrl-C reaches it alone', async () => {
     const up = room.up(room.config());
     await eventsTo(up.said, 'host-ready');
