@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from nl2code_supervisor.launch import Sandbox
+from nl2code_supervisor.process_table import descendants
 
 
 @pytest.fixture
@@ -61,5 +65,9 @@ def tree() -> Iterator[Callable[[str], Sandbox]]:
 
     yield start
     for process in started:
+        # The kernel leads a session of its own and holds the pipe: it would keep it open until it ends by itself.
+        for child in descendants(process.pid):
+            with suppress(ProcessLookupError):
+                os.kill(child, signal.SIGKILL)
         process.kill()
         process.communicate()
