@@ -1,6 +1,6 @@
 import type { Status } from './session/verdict.js';
 import type { StepIO } from './session/step.js';
-import { addSpent, NOTHING_SPENT } from './session/usage.js';
+import { addSpent, NOTHING_SPENT, type Spent } from './session/usage.js';
 import type { SessionStore } from './store/session-store.js';
 import { SessionFolder } from './store/session-store.js';
 import { join } from 'node:path';
@@ -14,7 +14,7 @@ export interface SessionSummary {
   prompt: string;
   startedAt: number;
   steps: number;
-  costUsd: number;
+  spent: Spent;
 }
 
 interface Runs {
@@ -38,7 +38,7 @@ export async function listSessions(store: SessionStore, runs: Runs): Promise<Ses
       prompt: request.prompt,
       startedAt: open.startedAt,
       steps: records.filter((record) => record.kind !== 'open' && record.kind !== 'close').length,
-      costUsd: records.reduce((sum, record) => addSpent(sum, record.spent), NOTHING_SPENT).costUsd,
+      spent: records.reduce((sum, record) => addSpent(sum, record.spent), NOTHING_SPENT),
     });
   }
   return summaries;

@@ -65,7 +65,13 @@ export function createAskModel(world: StepWorld): <K extends AskKind>(call: Step
     } finally {
       deltas.flush();
     }
-    const spent: Spent = { ...reply.usage, calls: 1, lostCalls: lost.calls, costUsd: (price ? costUsd(reply.usage, price) : 0) + lost.reservedUsd };
+    const spent: Spent = {
+      ...reply.usage,
+      calls: 1,
+      lostCalls: lost.calls,
+      costUsd: (price ? costUsd(reply.usage, price) : 0) + lost.reservedUsd,
+      ...(price ? {} : { unpriced: 1 + lost.calls }),
+    };
     return {
       value: spec.parse(reply, (code) => folder.blobs.put(code)),
       refs: { reply: folder.blobs.keep(JSON.stringify(reply)) },

@@ -32,9 +32,9 @@ export function listCommand(context: CliContext): Command {
   });
 }
 
-function line({ session, state, prompt, startedAt, steps, costUsd }: SessionSummary, live: boolean, { terminal }: CliContext): string {
+function line({ session, state, prompt, startedAt, steps, spent }: SessionSummary, live: boolean, { terminal }: CliContext): string {
   const shown = state === 'running' && !live ? 'open' : state;
   const when = new Date(startedAt).toISOString().slice(0, 16).replace('T', ' ');
-  const start = `${session.padEnd(12)} ${terminal.paint(shown.padEnd(10), TONES[state] ?? 'plain')} ${when}  ${String(steps).padStart(3)} steps  ${dollars(costUsd)}  `;
+  const start = `${session.padEnd(12)} ${terminal.paint(shown.padEnd(10), TONES[state] ?? 'plain')} ${when}  ${String(steps).padStart(3)} steps  ${dollars(spent)}  `;
   return start + cleanLine(prompt, Math.max(20, terminal.columns - 62));
 }

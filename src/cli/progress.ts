@@ -1,5 +1,6 @@
 import type { SessionEvent } from '../session/event.js';
 import type { Json } from '../session/json.js';
+import type { Spent } from '../session/usage.js';
 import { clean, cleanLine } from './clean.js';
 import type { Tone } from './terminal.js';
 
@@ -19,10 +20,13 @@ export interface ProgressLine {
 /** The running step as far as events have told; plain data. */
 export interface Progress {
   running: { seq: number; step: string; ask: string; attempt: number; since: number; chars: number; last: string } | null;
-  costUsd: number;
+  spent: Money;
 }
 
-export const NO_PROGRESS: Progress = { running: null, costUsd: 0 };
+export const NO_PROGRESS: Progress = { running: null, spent: { costUsd: 0 } };
+
+/** US dollars of the calls whose price is known, and how many others there were. */
+export type Money = Pick<Spent, 'costUsd' | 'unpriced'>;
 
 const NAME_WIDTH = 8;
 const TEXT_WIDTH = 56;
@@ -39,8 +43,9 @@ export function advance(progress: Progress, event: SessionEvent, detail: (seq: n
       return { progress: { ...progress, running: { seq: event.seq, step: event.step ?? '', ask: text(data.ask), attempt: event.attempt, since: event.at, chars: 0, last: '' } }, lines };
     }
     case 'step-finished': {
-      const spent = number(object(data.spent).costUsd);
-      const next = { running: null, costUsd: progress.costUsd + spent };
+      const { costUsd, unpriced } = object(data.spent);
+      const spent = { costUsd: number(costUsd), unpriced: number(unpriced) };
+      const next = { running: null, spent: { costUsd: progress.spent.costUsd + spent.costUsd, unpriced: (progress.spent.unpriced ?? 0) + spent.unpriced } };
       if (event.step === 'open' || event.step === 'close') return { progress: next, lines: [] };
       return { progress: next, lines: finished(event, data, detail(event.seq), spent, width) };
     }
@@ -65,11 +70,11 @@ export function advance(progress: Progress, event: SessionEvent, detail: (seq: n
 }
 
 /** The live line: elapsed time, tokens as they come, cost so far. Pure; `now` is Unix time in milliseconds. */
-export function liveLine({ running, costUsd }: Progress, now: number): string | null {
+export function liveLine({ running, spent }: Progress, now: number): string | null {
   if (!running) return null;
   const tokens = running.chars > 0 ? `  ~${Math.ceil(running.chars / 4)} tokens` : '';
   const last = running.last ? `  ${running.last}` : '';
-  return `${label(running.seq, running.step, NAME_WIDTH)} ${seconds(now - running.since)}${tokens}  ${dollars(costUsd)}${last}`;
+  return `${label(running.seq, running.step, NAME_WIDTH)} ${seconds(now - running.since)}${tokens}  ${dollars(spent)}${last}`;
 }
 
 /** `0.2 s`, `75 s`. */
@@ -78,11 +83,13 @@ export function seconds(ms: number): string {
   return `${s < 10 ? s.toFixed(1) : Math.round(s)} s`;
 }
 
-export function dollars(usd: number): string {
-  return `$${usd.toFixed(3)}`;
+/** `$0.123`, `price unknown`, `$0.123 + 2 calls of unknown price`. */
+export function dollars({ costUsd, unpriced = 0 }: Money): string {
+  if (unpriced === 0) return `$${costUsd.toFixed(3)}`;
+  return costUsd === 0 ? 'price unknown' : `$${costUsd.toFixed(3)} + ${unpriced} ${unpriced === 1 ? 'call' : 'calls'} of unknown price`;
 }
 
-function finished(event: SessionEvent, data: Record<string, Json>, detail: StepDetail | null, spent: number, width: number): ProgressLine[] {
+function finished(event: SessionEvent, data: Record<string, Json>, detail: StepDetail | null, spent: Money, width: number): ProgressLine[] {
   const asked = event.step === 'plan' || event.step === 'code' || event.step === 'review';
   const name = detail?.target === 'script' ? 'verify' : (detail?.target ?? event.step ?? '');
   const [first = '', ...rest] = (detail?.lines ?? []).map((line) => cleanLine(line, Math.max(20, width - 16)));

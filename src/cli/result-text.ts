@@ -12,7 +12,7 @@ export function resultText(result: Result, files: string[], terminal: Terminal):
   const row = (name: string, text: string) => `  ${name.padEnd(10)}${text}`;
   const width = Math.max(40, terminal.columns - 14);
   const lines = [
-    `${terminal.paint(result.status.toUpperCase(), TONES[result.status])}   ${seconds(result.ms)} · ${count(result.steps, 'step')} · ${count(spent.calls, 'model call')} · ${tokens} tokens · ${dollars(spent.costUsd)}${result.scripted ? ' (scripted)' : ''}`,
+    `${terminal.paint(result.status.toUpperCase(), TONES[result.status])}   ${seconds(result.ms)} · ${count(result.steps, 'step')} · ${count(spent.calls, 'model call')} · ${tokens} tokens · ${dollars(spent)}${result.scripted ? ' (scripted)' : ''}`,
     ...(result.reason ? [row('reason', cleanLine(result.reason, 500))] : []),
     ...(result.statement ? [row('by', cleanLine(result.statement, 500))] : []),
     ...(result.verification?.findings ?? []).slice(0, 5).map(({ message, remedy }) => row('finding', cleanLine(`${message} ${remedy}`, 300))),

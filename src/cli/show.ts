@@ -81,7 +81,7 @@ function printSteps(folder: SessionFolder, { terminal }: CliContext): void {
     const detail = readStepDetail(folder, record.seq);
     const name = detail?.target === 'script' ? 'verify' : (detail?.target ?? record.kind);
     const mark = detail?.target === 'script' ? '' : detail?.ok === true ? ' ✓' : detail?.ok === false ? ' ✗' : '';
-    const cost = record.spent.calls > 0 ? `  ${dollars(record.spent.costUsd)}` : '';
+    const cost = record.spent.calls > 0 ? `  ${dollars(record.spent)}` : '';
     const [first = '', ...rest] = detail?.lines.map((line) => clean(line).split('\n')[0]!) ?? [];
     terminal.out([`${String(record.seq).padStart(3)} ${name.padEnd(8)} ${first}${mark}  ${seconds(record.ms)}${cost}`, ...rest.map((line) => `             ${line}`)].join('\n'));
   }

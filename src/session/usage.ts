@@ -10,13 +10,17 @@ export interface Usage {
 export interface Spent extends Usage {
   calls: number;
   lostCalls: number;
+  /** US dollars, without the `unpriced` calls. */
   costUsd: number;
+  /** Calls of models whose price is not known; absent when there are none. */
+  unpriced?: number;
 }
 
 export const NOTHING_SPENT: Spent = { promptTokens: 0, cachedTokens: 0, completionTokens: 0, calls: 0, lostCalls: 0, costUsd: 0 };
 
 /** Component-wise sum. */
 export function addSpent(a: Spent, b: Spent): Spent {
+  const unpriced = (a.unpriced ?? 0) + (b.unpriced ?? 0);
   return {
     promptTokens: a.promptTokens + b.promptTokens,
     cachedTokens: a.cachedTokens + b.cachedTokens,
@@ -24,5 +28,6 @@ export function addSpent(a: Spent, b: Spent): Spent {
     calls: a.calls + b.calls,
     lostCalls: a.lostCalls + b.lostCalls,
     costUsd: a.costUsd + b.costUsd,
+    ...(unpriced > 0 ? { unpriced } : {}),
   };
 }

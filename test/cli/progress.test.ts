@@ -3,7 +3,7 @@ import { advance, dollars, liveLine, NO_PROGRESS, seconds, type Progress, type S
 import type { SessionEvent } from '../../src/session/event.js';
 
 const event = (seq: number, kind: SessionEvent['kind'], rest: Partial<SessionEvent> = {}): SessionEvent => ({ at: 1000, seq, attempt: 1, n: 0, kind, ...rest });
-const finished = (seq: number, step: SessionEvent['step'], costUsd = 0, ms = 250) => event(seq, 'step-finished', { step, data: { ms, spent: { costUsd }, value: {} } });
+const finished = (seq: number, step: SessionEvent['step'], costUsd = 0, ms = 250, unpriced = 0) => event(seq, 'step-finished', { step, data: { ms, spent: { costUsd, unpriced }, value: {} } });
 const detail = (given: Partial<StepDetail>) => () => ({ lines: [], ok: null, ...given });
 const texts = (events: SessionEvent[], read: (seq: number) => StepDetail | null = () => null): string[] => {
   let progress: Progress = NO_PROGRESS;
@@ -64,5 +64,11 @@ test('events of a shape nobody knows are nothing', () => {
 
 test('times and money are short', () => {
   expect([seconds(0), seconds(250), seconds(9949), seconds(75_400), seconds(-5)]).toEqual(['0.0 s', '0.3 s', '9.9 s', '75 s', '0.0 s']);
-  expect(dollars(0.01234)).toBe('$0.012');
+  expect(dollars({ costUsd: 0.01234 })).toBe('$0.012');
+});
+
+test('a call of unknown price is not shown as free', () => {
+  expect(dollars({ costUsd: 0, unpriced: 3 })).toBe('price unknown');
+  expect(dollars({ costUsd: 0.5, unpriced: 1 })).toBe('$0.500 + 1 call of unknown price');
+  expect(texts([finished(2, 'plan', 0, 250, 1)])[0]).toMatch(/price unknown$/);
 });
