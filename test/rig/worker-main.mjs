@@ -8,7 +8,7 @@ import { createWorld } from '../../dist/world.js';
 
 const { config, address, modelUrl } = JSON.parse(process.env.NL2CODE_WORKER_CONFIG);
 const fail = process.env.NL2CODE_TEST_FAIL ? JSON.parse(process.env.NL2CODE_TEST_FAIL) : null;
-Runtime.install({ logger: new DefaultLogger('WARN'), shutdownSignals: [], telemetryOptions: { logging: { filter: { core: 'ERROR', other: 'ERROR' }, forward: {} } } });
+Runtime.install({ logger: new DefaultLogger(process.env.NL2CODE_TEST_LOG ?? 'ERROR'), shutdownSignals: [], telemetryOptions: { logging: { filter: { core: 'ERROR', other: 'ERROR' }, forward: {} } } });
 
 const dying = {
   async execute(input, next) {
