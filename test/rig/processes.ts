@@ -168,8 +168,17 @@ export function alive(pid: number): boolean {
 /** Child processes of a process, oldest first. */
 export function children(pid: number): number[] {
   const found: number[] = [];
-  for (const task of existing(`/proc/${pid}/task`)) found.push(...readFileSync(`/proc/${pid}/task/${task}/children`, 'utf8').trim().split(' ').filter(Boolean).map(Number));
+  for (const task of existing(`/proc/${pid}/task`)) found.push(...childrenOfThread(`/proc/${pid}/task/${task}/children`));
   return found.sort((a, b) => a - b);
+}
+
+function childrenOfThread(path: string): number[] {
+  try {
+    return readFileSync(path, 'utf8').trim().split(' ').filter(Boolean).map(Number);
+  } catch {
+    // The thread has ended.
+    return [];
+  }
 }
 
 function existing(folder: string): string[] {
