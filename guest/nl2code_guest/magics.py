@@ -7,6 +7,7 @@ import re
 import shlex
 import subprocess
 import sys
+import tempfile
 import time
 from types import TracebackType
 
@@ -16,6 +17,10 @@ from nl2code_guest.installed import all_packages, installed_packages
 
 class UnsupportedMagic(Exception):
     """A magic that has another way here; the message names it."""
+
+
+class ExitCode(Exception):
+    """A program that `%%python` ran ended with another exit code than 0."""
 
 
 #: Magics that change nothing the rest of a cell depends on.
@@ -98,6 +103,8 @@ def cell_magic(name: str, argument: str, body: str) -> None:
         _write_file(argument, body)
     elif name in ("bash", "sh", "script"):
         shell(body)
+    elif name in ("python", "python3"):
+        fresh_python(body)
     else:
         raise UnsupportedMagic(f"%%{name} does not exist here: {_INSTEAD.get(name, 'write the cell in plain Python')}.")
 
@@ -111,6 +118,30 @@ def shell(command: str) -> None:
     ended = subprocess.run(["/bin/sh", "-c", command], stdin=subprocess.DEVNULL, check=False)
     if ended.returncode:
         print(f"[exit code {ended.returncode}]", file=sys.stderr)
+
+
+def fresh_python(program: str) -> None:
+    """`%%python`: runs a program in a fresh interpreter, in the current folder; its output is the cell's.
+
+    An interrupt of the cell, as at its time limit, ends the program.
+
+    Raises:
+        ExitCode: the program failed; what it said of that is in its output.
+    """
+    folder = os.path.join(tempfile.gettempdir(), "fresh-python")
+    os.makedirs(folder, exist_ok=True)
+    # One name for all: the same program says the same, tracebacks included.
+    path = os.path.join(folder, "program.py")
+    with open(path, "w", encoding="utf-8", errors="surrogateescape", newline="") as file:
+        file.write(program)
+    _flush()
+    # Modules of the current folder are found, as they are for a script that stands in it.
+    places = os.pathsep.join(filter(None, (os.environ.get("PYTHONPATH"), os.getcwd())))
+    ended = subprocess.run(
+        [sys.executable, "-u", path], stdin=subprocess.DEVNULL, check=False, env={**os.environ, "PYTHONPATH": places}
+    )
+    if ended.returncode:
+        raise ExitCode(f"the program ended with exit code {ended.returncode}")
 
 
 def shell_lines(command: str) -> list[str]:
