@@ -45,7 +45,7 @@ export function createAskModel(world: StepWorld): <K extends AskKind>(call: Step
     const spec = asks[call.ask ?? ''];
     if (!spec) throw new Nl2codeError('bad-request', `No ask is called ${JSON.stringify(call.ask)}.`);
     const { request, since } = requestOf(past);
-    const messages = conversation(past.map((link) => link.record), call.ask!, call.facts, (ref) => folder.blobs.text(ref));
+    const messages = conversation(past.map((link) => link.record), call.ask!, call.facts, (ref) => folder.blobs.text(ref), call.args);
     const wanted: ModelRequest = { model: request.model, messages, tools: spec.tools, maxOutputTokens: world.maxOutputTokens };
     lines.value = [canonical(spec.tools), ...messages.map(canonical)];
 

@@ -1,6 +1,7 @@
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import type { RequestOptions } from '../admission/admit.js';
 import type { ConfigFlags } from '../config.js';
+import { STRATEGIES } from '../session/request.js';
 import { collect, toNumber, withConfig, withServing } from './config-options.js';
 
 /** The command line of `run`. */
@@ -27,7 +28,7 @@ const OPTIONS: Option[] = [
   new Option('-o, --output <path>', 'a file the script promises to write; repeatable').argParser(collect),
   new Option('--truth <file>', 'a file only checks may read; repeatable').argParser(collect),
   new Option('--pack <name>', 'context pack'),
-  new Option('--strategy <name>', 'codeact or single-shot'),
+  new Option('--strategy <name>', STRATEGIES.join(', ')),
   new Option('--model <name>', 'model as the endpoint knows it'),
   new Option('--approval <policy>', 'never, or final: a person approves the script'),
   new Option('--max-steps <n>', 'most steps of this request').argParser(toNumber),

@@ -41,7 +41,7 @@ export function within(bound: Bound, value: unknown): value is number {
 }
 
 /** Repairs of a request that does not say. */
-export const defaultRepairs: Record<StrategyName, number> = { codeact: 3, 'single-shot': 0 };
+export const defaultRepairs: Record<StrategyName, number> = { codeact: 3, 'single-shot': 0, chained: 1, react: 3, auto: 3 };
 
 /** Fewest steps in which a strategy can reach a verified script. */
-export const fewestSteps: Record<StrategyName, number> = { codeact: 5, 'single-shot': 3 };
+export const fewestSteps: Record<StrategyName, number> = { codeact: 5, 'single-shot': 3, chained: 7, react: 5, auto: 3 };

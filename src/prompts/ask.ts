@@ -6,10 +6,21 @@ export interface AskSpec {
   /** Its first line names the strategy. The same for every ask of a strategy, so that the sent prefix stays stable. */
   system: string;
   tools: ToolSpec[];
-  /** The user message that asks, or null where the conversation itself asks (the last message is an observation). */
-  instruction: string | null;
+  /** The user message that asks, or null where the conversation itself asks (the last message is an observation). `item` counts from 0. */
+  instruction: string | null | ((item: number) => string);
+  words: AskWords;
   /** The small value the workflow gets. `store` keeps code and returns its hash. */
   parse(reply: ModelReply, store: (code: string) => Hash): Json;
+}
+
+/** Sentences that tell the model how it goes on under its strategy. */
+export interface AskWords {
+  /** Where nothing else asks. */
+  goOn: string;
+  /** After a reply that held nothing to act on. */
+  noCall: string;
+  /** After the reason why a script was not accepted. */
+  repair: string;
 }
 
 /** A tool's JSON schema from its arguments' descriptions; all are required unless listed as optional. */

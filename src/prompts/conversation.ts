@@ -7,13 +7,14 @@
 import type { ChatMessage, ModelReply } from '../model/endpoint.js';
 import type { CodeRef } from '../session/decision.js';
 import type { Fact } from '../session/facts.js';
-import type { TextRef } from '../session/json.js';
+import type { Json, TextRef } from '../session/json.js';
 import type { Observation } from '../session/observation.js';
 import type { StepRecord } from '../session/step-record.js';
 import type { StepIO } from '../session/step.js';
 import { verificationText } from '../verification/finding-text.js';
-import { callArguments } from './ask.js';
+import { callArguments, type AskSpec } from './ask.js';
 import { asks } from './asks.js';
+import { callsOf, REPLY_ID } from './calls.js';
 import { decisionText } from './fact-text.js';
 import { cellText, cut, OBSERVATION_CHARS } from './observation-text.js';
 import { requestText } from './request-text.js';
@@ -21,13 +22,14 @@ import { requestText } from './request-text.js';
 /** Reads text by reference; throws when it is gone. */
 export type ReadText = (ref: TextRef) => string;
 
-const GO_ON = 'Go on: call run_cell, or submit when the script is written and has run.';
-const NO_CALL = 'Your reply held no tool call, so nothing ran. Call run_cell to run code, or submit to hand in the script.';
-
 class Conversation {
   readonly messages: ChatMessage[] = [];
   private readonly open = new Set<string>();
+  /** What the last reply called in its text, by id: its results are user messages that name the call. */
+  private written = new Map<string, string>();
   private script: string | undefined;
+  /** The last ask: its words hold for what follows it. */
+  private spec: AskSpec | undefined;
 
   constructor(private readonly read: ReadText) {}
 
@@ -42,12 +44,15 @@ class Conversation {
     const calls = reply.calls.map((call) => (callArguments(call.arguments) ? call : { ...call, arguments: JSON.stringify({ malformed: call.arguments.slice(0, 2000) }) }));
     this.messages.push({ role: 'assistant', content: reply.content, calls });
     for (const call of calls) this.open.add(call.id);
+    this.written = new Map(calls.length > 0 ? [] : [...callsOf(reply).map((call, i): [string, string] => [call.id, `call ${i + 1}, ${call.name.slice(0, 64)}`]), [REPLY_ID, 'your reply']]);
   }
 
-  /** The answer to a call; a user message when the call has its answer already. */
+  /** The answer to a call; a user message when the call stands in the text of the reply, or has its answer already. */
   answer(callId: string, content: string): void {
+    const written = this.written.get(callId);
+    this.written.delete(callId);
     if (this.open.delete(callId)) this.messages.push({ role: 'tool', callId, content });
-    else this.user(content);
+    else this.user(written === undefined ? content : `Result of ${written}:\n${content}`);
   }
 
   closeCalls(content = 'Not run.'): void {
@@ -57,7 +62,7 @@ class Conversation {
 
   facts(facts: readonly Fact[]): void {
     for (const fact of facts) {
-      if (fact.kind === 'no-call') this.user(NO_CALL);
+      if (fact.kind === 'no-call') this.user(this.spec!.words.noCall);
       else if (fact.kind === 'not-run') this.answer(fact.call, `Not run: ${fact.why}`);
       else if (fact.kind === 'decision') {
         const edited = fact.decision.kind === 'edit' ? this.code(fact.decision.code) : undefined;
@@ -68,34 +73,44 @@ class Conversation {
   }
 
   record(record: StepRecord): void {
+    this.asking(record.ask);
     this.facts(record.facts);
     switch (record.kind) {
       case 'open':
         return this.user(requestText((record.args as unknown as StepIO['open']['args']).request, record.refs.observation ? this.read(record.refs.observation) : ''));
       case 'plan':
-      case 'review': {
-        const instruction = asks[record.ask!]?.instruction;
-        if (instruction) this.user(instruction);
+      case 'review':
+        this.prompted(record.args);
         this.assistant(this.reply(record));
         return this.closeCalls('Noted.');
-      }
       case 'code':
-        this.prompted();
+        this.prompted(record.args);
         return this.assistant(this.reply(record));
       case 'execute':
         return this.execution(record);
       case 'retry': {
         const { next, reason } = record.value as unknown as StepIO['retry']['value'];
-        return next === 'repair' ? this.user(`The script is not accepted: ${cut(reason, 2000)}\nRepair it, run it once, and submit again.`) : undefined;
+        if (next === 'give-up') return;
+        return this.user(`The script is not accepted: ${cut(reason, 2000)}${next === 'repair' ? `\n${this.spec!.words.repair}` : ''}`);
       }
       case 'close':
         return;
     }
   }
 
+  /** The ask that what follows belongs to; undefined where nothing is asked. */
+  asking(ask: string | undefined): void {
+    if (ask === undefined) return;
+    this.spec = asks[ask];
+    if (!this.spec) throw new TypeError(`no ask is called ${ask}`);
+  }
+
   /** Makes sure that the last message asks for something. */
-  prompted(): void {
-    if (this.messages.at(-1)?.role === 'assistant') this.user(GO_ON);
+  prompted(args: Json): void {
+    const { instruction, words } = this.spec!;
+    if (typeof instruction === 'function') this.user(instruction((args as { item: number }).item));
+    else if (instruction !== null) this.user(instruction);
+    else if (this.messages.at(-1)?.role === 'assistant') this.user(words.goOn);
   }
 
   private execution(record: StepRecord): void {
@@ -118,16 +133,13 @@ class Conversation {
   }
 }
 
-/** The whole prompt of an ask, from the records before it, oldest first. */
-export function conversation(records: readonly StepRecord[], ask: string, facts: readonly Fact[], read: ReadText): ChatMessage[] {
-  const spec = asks[ask];
-  if (!spec) throw new TypeError(`no ask is called ${ask}`);
+/** The whole prompt of an ask, from the records before it, oldest first. `args` are those of the step that asks. */
+export function conversation(records: readonly StepRecord[], ask: string, facts: readonly Fact[], read: ReadText, args: Json = null): ChatMessage[] {
   const talk = new Conversation(read);
   for (const record of records) talk.record(record);
+  talk.asking(ask);
   talk.facts(facts);
-  if (spec.instruction) talk.user(spec.instruction);
-  else talk.prompted();
+  talk.prompted(args);
   talk.closeCalls();
-  return [{ role: 'system', content: spec.system }, ...talk.messages];
+  return [{ role: 'system', content: asks[ask]!.system }, ...talk.messages];
 }
-

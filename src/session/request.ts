@@ -14,7 +14,7 @@ export interface OutputSpec {
 }
 
 /** The approaches a request may ask for. */
-export const STRATEGIES = ['codeact', 'single-shot'] as const;
+export const STRATEGIES = ['codeact', 'single-shot', 'chained', 'react', 'auto'] as const;
 export type StrategyName = (typeof STRATEGIES)[number];
 
 /** When a person is asked. `plan` and `every-cell` are reserved words that `open` refuses. */
@@ -67,4 +67,14 @@ export interface Request {
   budget: RequestBudget;
   approval: { policy: ApprovalPolicy; /** How long a proposal waits before it expires. */ expiryMs: number };
   labels: Record<string, string>;
+  /** Set on a follow-up: what it follows in its session. */
+  follows?: Follows;
+}
+
+/** What a follow-up goes on from. Everything said and done before is in the session's chain. */
+export interface Follows {
+  /** Id of the session's request before this one. */
+  request: string;
+  /** Whether it brings inputs the session did not have: they are inspected first. */
+  newInputs: boolean;
 }

@@ -25,10 +25,10 @@ export type ExecuteTarget = 'inspect' | 'cell' | 'script';
 export interface StepIO {
   open: { args: { request: Request }; value: { seq: number; verdicts: Verdict[] } };
   plan: { args: null; value: { items: number } };
-  code: { args: null; value: { calls: Call[] } };
+  code: { args: null | { /** Part of the plan that is asked for, from 0. */ item: number }; value: { calls: Call[] } };
   execute: { args: { target: ExecuteTarget; call: string; code: CodeRef | null }; value: { ok: boolean; /** The stored script; absent for a cell, whose code the caller named. */ code?: Hash; /** Digest of the observation, for loop detection. */ sig: string } };
   review: { args: null; value: { accept: boolean } };
-  retry: { args: { left: number }; value: { next: 'repair' | 'give-up'; reason: string } };
+  retry: { args: { left: number; /** A stronger strategy could go on. */ escalate?: true }; value: { next: 'repair' | 'escalate' | 'give-up'; reason: string } };
   close: { args: { verdict: Verdict }; value: null };
 }
 export type StepKind = keyof StepIO;

@@ -1,6 +1,5 @@
 import type { ModelReply } from '../model/endpoint.js';
-import { callArguments } from '../prompts/ask.js';
-import { reviewOf } from '../prompts/replies.js';
+import { answerOf, reviewOf } from '../prompts/replies.js';
 import { toResult, type Result } from '../session/result.js';
 import type { StepRecord } from '../session/step-record.js';
 import { statement } from '../verification/statement.js';
@@ -18,10 +17,8 @@ export function readResult(folder: SessionFolder, session: string): Result | und
 }
 
 function words(records: readonly StepRecord[], replyOf: (record: StepRecord) => ModelReply): { answer: string | null; review: Result['review'] } {
-  const last = (kind: StepRecord['kind']) => records.findLast((record) => record.kind === kind && record.refs.reply);
-  const code = last('code');
-  const submitted = code && replyOf(code).calls.find((call) => call.name === 'submit');
-  const answer = submitted && callArguments(submitted.arguments)?.answer;
-  const review = last('review');
-  return { answer: typeof answer === 'string' ? answer.slice(0, 4000) : null, review: (review && reviewOf(replyOf(review))) ?? null };
+  const at = records.findLastIndex((record) => record.kind === 'code' && record.refs.reply);
+  // A review before the last code was of something else than the script that code handed in.
+  const review = records.slice(at + 1).findLast((record) => record.kind === 'review' && record.refs.reply);
+  return { answer: at < 0 ? null : answerOf(replyOf(records[at]!)), review: (review && reviewOf(replyOf(review))) ?? null };
 }

@@ -47,11 +47,11 @@ function governed(state: SessionState, ports: Ports): Steps {
   return {
     inspect: () => execute('inspect', '', null),
     plan: (ask) => takeStep(state, ports, 'plan', null, ask),
-    code: (ask) => takeStep(state, ports, 'code', null, ask),
+    code: (ask, item) => takeStep(state, ports, 'code', item === undefined ? null : { item }, ask),
     cell: (call, code) => execute('cell', call, code),
     verify: (call, code) => execute('script', call, code),
     review: (ask) => takeStep(state, ports, 'review', null, ask),
-    retry: (left) => takeStep(state, ports, 'retry', { left }),
+    retry: (left, escalate) => takeStep(state, ports, 'retry', { left, ...(escalate ? { escalate } : {}) }),
     note: (fact) => void state.facts.push(fact),
     async approve(call, code) {
       if (state.request.approval.policy === 'never') return { kind: 'approve' };

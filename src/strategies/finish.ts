@@ -6,18 +6,20 @@ export interface FinishOptions {
   left: number;
   /** Name of the review ask, or null for a strategy whose review makes no model call. */
   review: string | null;
+  /** Whether a stronger strategy could go on. */
+  escalate?: boolean;
 }
 
-/** The end every strategy shares: verify fresh, review, retry, ask a person. `repair` hands back to the strategy. */
-export async function finish(steps: Steps, call: string, script: CodeRef, { left, review }: FinishOptions): Promise<Outcome | 'repair'> {
+/** The end every strategy shares: verify fresh, review, retry, ask a person. `repair` and `escalate` hand back to the strategy. */
+export async function finish(steps: Steps, call: string, script: CodeRef, { left, review, escalate = false }: FinishOptions): Promise<Outcome | 'repair' | 'escalate'> {
   let code = script;
   for (let edited = false; ; ) {
     const seen = await steps.verify(call, code);
     if (seen.code) code = { hash: seen.code };
     const reviewed = review ? await steps.review(review) : { accept: seen.ok };
     if (!seen.ok || !reviewed.accept) {
-      const { next, reason } = await steps.retry(left);
-      if (next === 'repair') return 'repair';
+      const { next, reason } = await steps.retry(left, escalate);
+      if (next !== 'give-up') return next;
       return { status: 'unverified', reason, ...(seen.code ? { script: code } : {}) };
     }
     // A person's edit that verifies is what the person asked to run: it is not shown to them again.
@@ -30,6 +32,7 @@ export async function finish(steps: Steps, call: string, script: CodeRef, { left
         return { status: 'stopped', reason: 'approval-expired', script: code };
       case 'reject':
         if (said.reason && left > 0) return 'repair';
+        if (said.reason && escalate) return 'escalate';
         return { status: 'rejected', reason: said.reason ?? 'rejected without a reason', script: code };
       case 'edit':
         code = said.code;

@@ -10,13 +10,15 @@ export interface Steps {
   /** Looks at the inputs with the built-in cell. */
   inspect(): Promise<StepIO['execute']['value']>;
   plan(ask: string): Promise<StepIO['plan']['value']>;
-  code(ask: string): Promise<StepIO['code']['value']>;
+  /** `item`: which part of the plan is asked for, from 0, where the ask takes one. */
+  code(ask: string, item?: number): Promise<StepIO['code']['value']>;
   /** Runs a cell in the session's kernel. Under a policy a person is asked first; a refusal comes back as not ok. */
   cell(call: string, code: CodeRef): Promise<StepIO['execute']['value']>;
   /** Verifies the final script in fresh sandboxes. */
   verify(call: string, code: CodeRef): Promise<StepIO['execute']['value']>;
   review(ask: string): Promise<StepIO['review']['value']>;
-  retry(left: number): Promise<StepIO['retry']['value']>;
+  /** `escalate`: a stronger strategy could go on when no repair is left. */
+  retry(left: number, escalate?: boolean): Promise<StepIO['retry']['value']>;
   /** Shows the verified script to a person where the policy says so; otherwise approves. */
   approve(call: string, code: CodeRef): Promise<Decision>;
   /** Something the model must be told before its next call. */
@@ -36,6 +38,9 @@ export interface Strategy<S extends Json = Json> {
   start(request: Request): S;
   turn(state: S, steps: Steps): Promise<Turn<S>>;
 }
+
+/** Whether the inputs have to be looked at: a follow-up without new ones has their inspection in its conversation. Pure. */
+export const looksAtInputs = ({ follows }: Request): boolean => !follows || follows.newInputs;
 
 /** Thrown by `Steps` only, caught by `drive` only: the request is over, whatever the strategy was doing. */
 export class Halt extends Error {

@@ -80,6 +80,6 @@ it('no strategy is named in activities/', () => {
   expect(names.length).toBeGreaterThan(0);
   for (const name of names) {
     const text = readFileSync(join(root, 'src/activities', name), 'utf8');
-    expect(text.match(/\b(single-shot|singleShot|chained|codeact|codeAct|react)\b/i)?.[0], name).toBeUndefined();
+    expect(text.match(/\b(single-shot|singleShot|chained|codeact|codeAct|react|auto)\b/i)?.[0], name).toBeUndefined();
   }
 });
