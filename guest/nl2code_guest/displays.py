@@ -37,6 +37,9 @@ _METHODS = {
     "image/jpeg": "_repr_jpeg_",
 }
 
+#: The text of a very large number takes long.
+_QUICK_INT = 1 << 64
+
 Bundle = dict[str, Any]
 
 
@@ -73,6 +76,8 @@ class Shown:
             self.add(figure)
 
     def _show(self, value: object) -> WireDisplay:
+        if _is_quick(value):
+            return self._to_wire({"text/plain": repr(value)})
         seconds = FIGURE_SECONDS if figures.is_figure(value) else SHOW_SECONDS
         try:
             bundle = self._guard.within(seconds, _bundle, value, self._max_chars)
@@ -108,6 +113,12 @@ class Shown:
         if self._image_bytes <= MAX_ALL_IMAGE_BYTES:
             shown["images"][mime] = len(self.images)
             self.images.append(image)
+
+
+def _is_quick(value: object) -> bool:
+    """Whether `repr` shows it without code of the user's and at once, so that no clock need be set."""
+    kind = type(value)
+    return kind is bool or kind is float or (kind is int and -_QUICK_INT < value < _QUICK_INT)  # type: ignore[operator]
 
 
 def _bundle(value: object, max_chars: int) -> Bundle:

@@ -42,7 +42,6 @@ class Guard:
 
     def arm(self) -> None:
         """Called before the user code of a cell."""
-        self.install()
         self.fired = False
         self._pending = self._asked()
 

@@ -56,7 +56,7 @@ class Kernel:
                 # An interrupt here is for a cell that has ended.
                 if frame.header["type"] == "run":
                     self._run(frame.header)
-            data = self._channel.recv(1 << 18)
+            data = self._channel.recv(1 << 16)
             if not data:
                 os._exit(0)
             self._inbox.extend(self._reader.feed(data))

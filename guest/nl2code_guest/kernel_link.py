@@ -6,13 +6,13 @@ of a cell belongs to that cell; what comes between cells is read, so that no wri
 
 from __future__ import annotations
 
-import array
 import contextlib
 import fcntl
 import os
 import selectors
 import signal
 import socket
+import sys
 import termios
 from collections.abc import Callable
 from typing import Any
@@ -23,6 +23,7 @@ from nl2code_guest.wire import Wire
 
 _PIPE_BYTES = 256 << 10
 _READ_BYTES = 256 << 10
+_NO_COUNT = bytes(4)
 
 
 class KernelLink:
@@ -104,9 +105,7 @@ class KernelLink:
     def drain(self) -> None:
         """Reads exactly what lies in the pipes now, however fast somebody writes into them."""
         for stream, fd in self._pipes.items():
-            left = array.array("i", [0])
-            fcntl.ioctl(fd, termios.FIONREAD, left)
-            missing = left[0]
+            missing = int.from_bytes(fcntl.ioctl(fd, termios.FIONREAD, _NO_COUNT), sys.byteorder)
             while missing > 0 and (data := _read(fd, missing)):
                 missing -= len(data)
                 self._on_output(stream, data)

@@ -16,7 +16,8 @@ from typing import Any
 from nl2code_guest.frames import MAX_BODY_BYTES, Frame, FrameError, FrameReader, encode_frame
 
 MAX_PENDING_BYTES = 96 << 20
-_READ_BYTES = 1 << 18
+#: Above 128 KiB the C library maps fresh pages for every read.
+_READ_BYTES = 1 << 16
 
 
 class Wire:

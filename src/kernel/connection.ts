@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { Duplex } from 'node:stream';
 import { Nl2codeError } from '../session/error-table.js';
 import { encodeFrame, FrameDecoder, FrameError } from './frame-codec.js';
@@ -106,7 +106,7 @@ export class KernelConnection {
     if (this.#waiting) return Promise.reject(new Error('A connection runs one cell at a time.'));
     // UTF-8 can't carry half a surrogate pair, and the hash must be of what the guest gets.
     const code = cell.code.replace(/\p{Surrogate}/gu, '\ufffd');
-    const sha = createHash('sha256').update(code, 'utf8').digest('hex');
+    const sha = hash('sha256', code);
     return new Promise((resolve, reject) => {
       this.#waiting = { cell, sha, onOutput, nextSeq: 0, chars: 0, frames: 0, resolve, reject };
       try {

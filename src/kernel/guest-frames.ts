@@ -97,11 +97,14 @@ function checkImages({ result, displays }: WireReply, attachments: number): void
   }
 }
 
+const UNCLEAN = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]|\p{Surrogate}/u;
+
 /**
  * Text as stores and terminals can take it: no NUL, no lone surrogate, no control character but newline and tab. Colour codes
  * go; a carriage return, which could hide what stands before it, becomes a newline.
  */
 export function cleanText(dirty: string): string {
+  if (!UNCLEAN.test(dirty)) return dirty;
   return dirty
     .replace(/\u001b(?:\[[0-?]*[ -/]*[@-~]|\][^\u0007\u001b]*(?:\u0007|\u001b\\)?|[@-Z\\-_])/g, '')
     .replace(/\r\n?/g, '\n')

@@ -51,6 +51,7 @@ const INTERRUPT_MS = 1_000;
 /** Beyond its own limit a cell gets this long for its end to reach us; then its sandbox is ended. */
 const OVERDUE_MS = 15_000;
 const REASON_MS = 400;
+const MAX_TIMER_MS = 0x7fff_ffff;
 
 /** Runs in a worker. Keeps one idle stream per sandbox. */
 export function createKernels(options: { backend: SandboxBackend }): Kernels {
@@ -87,13 +88,16 @@ class SandboxKernels implements Kernels {
           hooks.onSandbox?.(adopted ? 'adopted' : 'started');
         });
         had = true;
-        const killsBefore = (await this.#backend.limitsHit?.(held.ref))?.kills ?? 0;
-        const outcome = await this.#exec(held, cell, hooks);
+        // Asked for after the cell is on its way, so that the guest works meanwhile; a limit takes longer to end anything.
+        const [outcome, before] = await Promise.all([
+          this.#exec(held, cell, hooks),
+          this.#backend.limitsHit?.(held.ref),
+        ]);
         this.#keep(spec.folder, held);
         if (outcome.kind === 'refused') throw refusalError(outcome.refusal);
         const reply =
           outcome.reply.ended === 'kernel-died'
-            ? await this.#withReason(held.ref, outcome.reply, killsBefore)
+            ? await this.#withReason(held.ref, outcome.reply, before?.kills ?? 0)
             : outcome.reply;
         return { reply, attachments: outcome.attachments, cached: outcome.cached };
       } catch (error) {
@@ -132,44 +136,55 @@ class SandboxKernels implements Kernels {
   }
 
   /** One exec on one stream, under the two things that can end it from this side: an abort and a guest that never answers. */
-  async #exec(held: Held, cell: KernelCell, hooks: KernelHooks): Promise<CellOutcome> {
+  #exec(held: Held, cell: KernelCell, hooks: KernelHooks): Promise<CellOutcome> {
     const { connection, ref } = held;
+    const { signal } = hooks;
     const { k, code, timeoutMs, maxOutputChars, epoch } = cell;
     const answer = connection.exec(
       { k, code, timeoutMs, maxOutputChars, epoch },
       hooks.onOutput && ((stream, text) => hooks.onOutput?.(stream, text)),
     );
-    answer.catch(() => undefined);
-    const watch = new AbortController();
-    try {
-      return await Promise.race([
-        answer,
-        this.#overdue(ref, timeoutMs, watch.signal),
-        this.#aborted(held, k, answer, hooks.signal, watch.signal),
-      ]);
-    } finally {
-      watch.abort();
-    }
+    return new Promise((resolve, reject) => {
+      let ending = false;
+      const end = (ended: Promise<CellOutcome>) => {
+        ending = true;
+        ended.then(resolve, reject);
+      };
+      const overdue = setTimeout(() => end(this.#endOverdue(ref)), Math.min(timeoutMs + OVERDUE_MS, MAX_TIMER_MS));
+      const abort = () => end(this.#abort(held, k, answer, signal));
+      const settled = () => {
+        clearTimeout(overdue);
+        signal.removeEventListener('abort', abort);
+      };
+      if (signal.aborted) abort();
+      else signal.addEventListener('abort', abort, { once: true });
+      answer.then(
+        (outcome) => {
+          settled();
+          resolve(outcome);
+        },
+        (error: Error) => {
+          settled();
+          // Else it is ours that ends the stream, and says why when that is done.
+          if (!ending) reject(error);
+        },
+      );
+    });
   }
 
-  async #overdue(ref: SandboxRef, timeoutMs: number, over: AbortSignal): Promise<never> {
-    await pause(timeoutMs + OVERDUE_MS, over);
+  async #endOverdue(ref: SandboxRef): Promise<never> {
     await this.#backend.destroy(ref);
     throw new StreamCut(
       `The guest did not answer within ${OVERDUE_MS / 1000} s of the cell's time limit, so its sandbox was ended.`,
     );
   }
 
-  async #aborted(
-    held: Held,
-    k: number,
-    answer: Promise<CellOutcome>,
-    signal: AbortSignal,
-    over: AbortSignal,
-  ): Promise<CellOutcome> {
-    await aborted(signal, over);
+  async #abort(held: Held, k: number, answer: Promise<CellOutcome>, signal: AbortSignal): Promise<CellOutcome> {
     if (held.connection.open) held.connection.interrupt(k);
-    const outcome = await Promise.race([answer.catch(() => null), pause(INTERRUPT_MS, over).then(() => null)]);
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<null>((resolve) => (timer = setTimeout(resolve, INTERRUPT_MS, null)));
+    const outcome = await Promise.race([answer.catch(() => null), late]);
+    clearTimeout(timer);
     if (outcome) return outcome;
     held.connection.close();
     await this.#backend.destroy(held.ref);
@@ -218,18 +233,3 @@ function isLost(error: unknown): boolean {
 }
 
 const capitalised = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
-
-/** Resolves after `ms`; never when `over` comes first. */
-function pause(ms: number, over: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(resolve, Math.min(ms, 0x7fff_ffff));
-    over.addEventListener('abort', () => clearTimeout(timer), { once: true });
-  });
-}
-
-function aborted(signal: AbortSignal, over: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener('abort', () => resolve(), { once: true, signal: over });
-  });
-}
