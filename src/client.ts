@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { WorkflowExecutionAlreadyStartedError, WorkflowNotFoundError, WorkflowUpdateFailedError, type Client, type WorkflowHandle } from '@temporalio/client';
+import { setTimeout as delay } from 'node:timers/promises';
+import { WithStartWorkflowOperation, WorkflowExecutionAlreadyStartedError, WorkflowNotFoundError, WorkflowUpdateFailedError, type Client, type WorkflowHandle } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
 import { canonical } from './session/canonical.js';
 import type { Decision } from './session/decision.js';
@@ -7,17 +8,19 @@ import { Nl2codeError } from './session/error-table.js';
 import type { Hash } from './session/json.js';
 import type { Request } from './session/request.js';
 import type { Result } from './session/result.js';
-import { readResult } from './store/read-result.js';
+import { readResult, requests } from './store/read-result.js';
 import { sha256 } from './store/blobs.js';
 import type { SessionFolder, SessionStore } from './store/session-store.js';
 import { followSession, type Followed } from './follow.js';
 import { listSessions, type SessionSummary } from './session-list.js';
 import type { nl2codeWorkflow } from './workflows/nl2code.js';
-import { decideSignal, decideUpdate, snapshotQuery, stopSignal, type Snapshot } from './workflows/messages.js';
+import { decideSignal, decideUpdate, followUpUpdate, snapshotQuery, stopSignal, type Snapshot } from './workflows/messages.js';
 
 /** Turns what a caller gives into an admitted request; see admission/. `check` writes nothing, `snapshot` copies the inputs. */
 export interface Admission<Options> {
   admit(options: Options, folder: () => SessionFolder, id: string): Promise<Request>;
+  /** The same for a request that goes on from `last` in the session of `folder`. */
+  admitFollowUp(options: Options, last: Request, folder: SessionFolder, id: string): Promise<Request>;
 }
 
 export interface Nl2codeClientOptions<Options> {
@@ -34,9 +37,19 @@ export interface Started {
   fresh: boolean;
 }
 
+export interface FollowedUp {
+  session: string;
+  request: Request;
+  /** How many requests of the session are before it. */
+  before: number;
+  /** Where the session's event log stood: events of this request come after it. */
+  from: number;
+}
+
 /** A failed call is repeated by the server or the user; nothing here waits longer for a server that is away. */
 const CALL_MS = 10_000;
 const QUERY_MS = 2_000;
+const OPEN_POLL_MS = 50;
 
 /** The typed client of sessions: start, get, list, follow, decide, stop. Needs the Temporal server and the session store; runs anywhere but in workflows. */
 export class Nl2codeClient<Options extends { idempotencyKey?: string | undefined }> {
@@ -68,9 +81,50 @@ export class Nl2codeClient<Options extends { idempotencyKey?: string | undefined
     }
   }
 
-  /** The result of the last request; undefined while it is open. */
-  get(session: string): Result | undefined {
-    return readResult(this.folder(session), session);
+  /**
+   * Goes on with a session, whose run may be open or over: the request goes both as start argument and as Update, and its id makes it
+   * one. With an idempotency key a repeat is the same request. Needs a worker: the Update is answered by the run.
+   */
+  async followUp(session: string, options: Options): Promise<FollowedUp> {
+    const { client, taskQueue, admission } = this.options;
+    const folder = this.folder(session);
+    const opened = await this.opened(session, folder);
+    const last = opened.at(-1)!;
+    const id = options.idempotencyKey ? `f${sha256(options.idempotencyKey).slice(0, 15)}` : newSessionId();
+    const again = opened.find((request) => request.id === id);
+    const from = folder.eventBytes;
+    const request = again ?? (await admission.admitFollowUp(options, last, folder, id));
+    const start = new WithStartWorkflowOperation<typeof nl2codeWorkflow>('nl2codeWorkflow', {
+      workflowId: session,
+      taskQueue,
+      args: [{ request }],
+      workflowIdConflictPolicy: 'USE_EXISTING',
+      workflowIdReusePolicy: 'ALLOW_DUPLICATE',
+      workflowTaskTimeout: '5s',
+    });
+    try {
+      const { before } = await client.withDeadline(Date.now() + CALL_MS, () =>
+        client.workflow.executeUpdateWithStart(followUpUpdate, { startWorkflowOperation: start, args: [request], updateId: id }),
+      );
+      return { session, request, before, from };
+    } catch (error) {
+      if (error instanceof WorkflowUpdateFailedError && error.cause instanceof ApplicationFailure) throw new Nl2codeError('bad-request', error.cause.message, { remedy: '' });
+      throw unavailable(error, session);
+    }
+  }
+
+  /** The requests of a session so far. A session that was started a moment ago is waited for: what is left out comes from its first request. */
+  private async opened(session: string, folder: SessionFolder): Promise<Request[]> {
+    for (const deadline = Date.now() + CALL_MS; ; await delay(OPEN_POLL_MS)) {
+      const opened = requests(folder.chain.walk(folder.chain.head()).map((link) => link.record));
+      if (opened.length > 0) return opened;
+      if (Date.now() > deadline) throw new Nl2codeError('temporal-unavailable', `Session ${session} has not begun its first request: no worker has taken it up.`);
+    }
+  }
+
+  /** The result of a request, of the last one when none is named; undefined while it is open. */
+  get(session: string, request?: string): Result | undefined {
+    return readResult(this.folder(session), session, request);
   }
 
   /** What the run says of itself now; undefined when no worker answers or the run is over. */
@@ -86,8 +140,8 @@ export class Nl2codeClient<Options extends { idempotencyKey?: string | undefined
     return listSessions(this.options.store, this);
   }
 
-  /** Events, snapshots and at last the result, until the request is closed or `signal` aborts. Resumes at a byte offset. */
-  follow(session: string, options: { from?: number; signal?: AbortSignal } = {}): AsyncGenerator<Followed> {
+  /** Events, snapshots and at last the result, until the request (default: the last one) is closed or `signal` aborts. Resumes at a byte offset. */
+  follow(session: string, options: { request?: string; from?: number; signal?: AbortSignal } = {}): AsyncGenerator<Followed> {
     return followSession(this.folder(session), session, { ...options, snapshot: () => this.snapshot(session), describe: () => this.describe(session) });
   }
 

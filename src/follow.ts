@@ -12,6 +12,8 @@ export type Followed =
   | { kind: 'end'; result: Result | null; why: string | null };
 
 export interface FollowOptions {
+  /** Id of the request to follow; default: the last one. */
+  request?: string;
   from?: number;
   signal?: AbortSignal;
   snapshot(): Promise<Snapshot | undefined>;
@@ -27,7 +29,7 @@ export async function* followSession(folder: SessionFolder, session: string, opt
   let at = options.from ?? 0;
   let seen = '';
   for (let round = 0; !options.signal?.aborted; round += 1) {
-    const result = readResult(folder, session);
+    const result = readResult(folder, session, options.request);
     const { events, next, ends } = folder.readEvents(at);
     at = next;
     for (const [i, event] of events.entries()) yield { kind: 'event', event, next: ends[i]! };
@@ -40,7 +42,7 @@ export async function* followSession(folder: SessionFolder, session: string, opt
     }
     if (round % DESCRIBE_EVERY === DESCRIBE_EVERY - 1) {
       const run = await options.describe();
-      if (run && !run.open && !readResult(folder, session)) return yield { kind: 'end', result: null, why: `the run ended as ${run.status} without a verdict` };
+      if (run && !run.open && !readResult(folder, session, options.request)) return yield { kind: 'end', result: null, why: `the run ended as ${run.status} without a verdict` };
     }
     await pause(POLL_MS, options.signal);
   }

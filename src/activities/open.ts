@@ -2,7 +2,7 @@ import { packText } from '../context/pack-text.js';
 import { Nl2codeError } from '../session/error-table.js';
 import type { Json } from '../session/json.js';
 import { requestProblem } from '../session/session-state.js';
-import type { StepCall, StepReply } from '../session/step.js';
+import type { StepCall, StepIO, StepReply } from '../session/step.js';
 import { verdicts } from './past.js';
 import { step } from './step.js';
 import type { StepWorld } from './world.js';
@@ -28,7 +28,9 @@ export function createOpen(world: StepWorld) {
           if (folder.bytesOf(parent, name) !== bytes) throw new Nl2codeError('bad-input', `Input ${JSON.stringify(name)} is not in the session as it was admitted.`);
         }
       }
-      const text = request.pack ? packText(await world.pack(request.pack), request) : '';
+      // What a pack says stays in the conversation of the whole session.
+      const told = past.some(({ record }) => record.kind === 'open' && (record.args as unknown as StepIO['open']['args']).request.pack === request.pack);
+      const text = request.pack && !told ? packText(await world.pack(request.pack), request) : '';
       return { value: { seq, verdicts: all.slice(-REMEMBERED_VERDICTS) } as unknown as Json, refs: text ? { observation: folder.blobs.keep(text) } : {} };
     });
   };

@@ -4,6 +4,7 @@ import type { ResolvedConfig } from '../config.js';
 import type { Request } from '../session/request.js';
 import type { SessionFolder } from '../store/session-store.js';
 import { checkRequest, type AdmissionPlace, type CheckedRequest } from './check-request.js';
+import { admitFollowUp } from './follow-up.js';
 import type { RequestOptions } from './request-options.js';
 import { snapshotInputs } from './snapshot.js';
 
@@ -12,7 +13,10 @@ import { snapshotInputs } from './snapshot.js';
  * A refusal leaves nothing behind; repeating an admission with the same files is harmless.
  */
 export function createAdmission(config: ResolvedConfig, place: AdmissionPlace = {}): Admission<RequestOptions> {
-  return { admit: async (options, folderOf, id) => admitChecked(await checkRequest(options, config, place), config, folderOf, id) };
+  return {
+    admit: async (options, folderOf, id) => admitChecked(await checkRequest(options, config, place), config, folderOf, id),
+    admitFollowUp: (options, last, folder, id) => admitFollowUp(options, last, config, place, folder, id),
+  };
 }
 
 /** The second half of an admission: copies the inputs of a request that was checked. */

@@ -23,6 +23,10 @@ export type FollowEnd = { kind: 'end'; result: Result | null; why: string | null
 export interface FollowRunOptions {
   client: Pick<Nl2codeClient<RequestOptions>, 'follow' | 'decide' | 'stop' | 'text' | 'folder'>;
   session: string;
+  /** Id of the request to follow; default: the session's last. */
+  request?: string;
+  /** Byte offset in the event log to begin at. */
+  from?: number;
   terminal: Terminal;
   env: Record<string, string | undefined>;
   /** Ask people on this terminal. */
@@ -58,11 +62,11 @@ class FollowRun {
   }
 
   async run(): Promise<FollowEnd> {
-    const { client, session, terminal } = this.options;
+    const { client, session, request, from, terminal } = this.options;
     const stopListening = this.interrupt.listen();
     const ticker = setInterval(() => this.draw(), LIVE_MS);
     try {
-      for await (const followed of client.follow(session, { signal: this.over.signal })) this.take(followed);
+      for await (const followed of client.follow(session, { ...(request === undefined ? {} : { request }), ...(from === undefined ? {} : { from }), signal: this.over.signal })) this.take(followed);
     } finally {
       clearInterval(ticker);
       await this.closeQuestion();

@@ -4,12 +4,14 @@ import { clean } from './clean.js';
 import type { CliContext } from './context.js';
 import { decideCommand } from './decide.js';
 import { doctorCommand } from './doctor.js';
+import { followUpCommand } from './follow-up.js';
 import { EXIT, exitCodeOf } from './exit-code.js';
 import { listCommand } from './list.js';
 import { logsCommand } from './logs.js';
 import { runCommand } from './run.js';
 import { setupCommand } from './setup.js';
 import { showCommand } from './show.js';
+import { stopCommand } from './stop.js';
 import { upCommand } from './up.js';
 import { version } from './version.js';
 
@@ -18,7 +20,7 @@ export async function runProgram(argv: readonly string[], context: CliContext): 
   const { terminal } = context;
   const json = argv.includes('--json') && !argv.slice(0, argv.indexOf('--json')).includes('--');
   const program = new Command('nl2code').description('Plain English to production Python that has been run, checked and approved').version(version(), '-V, --version').showSuggestionAfterError();
-  for (const command of [runCommand, upCommand, listCommand, showCommand, logsCommand, decideCommand, doctorCommand, setupCommand]) program.addCommand(command(context));
+  for (const command of [runCommand, upCommand, listCommand, showCommand, logsCommand, decideCommand, followUpCommand, stopCommand, doctorCommand, setupCommand]) program.addCommand(command(context));
   let complaint = '';
   for (const command of [program, ...program.commands]) {
     command.exitOverride().configureOutput({ writeOut: (text) => terminal.out(text), writeErr: (text) => (complaint += text) });

@@ -23,6 +23,9 @@ export interface RunOptions extends ConfigFlags {
   label?: Record<string, string>;
 }
 
+/** What a session decided with its first request. */
+const FIRST_ONLY: ReadonlySet<string> = new Set(['pack']);
+
 const OPTIONS: Option[] = [
   new Option('-i, --input <file>', 'a file the code may read; repeatable').argParser(collect),
   new Option('-o, --output <path>', 'a file the script promises to write; repeatable').argParser(collect),
@@ -45,6 +48,11 @@ const OPTIONS: Option[] = [
 
 export function withRunOptions(command: Command): Command {
   for (const option of OPTIONS) command.addOption(option);
+  return withServing(withConfig(command));
+}
+
+export function withFollowUpOptions(command: Command): Command {
+  for (const option of OPTIONS) if (!FIRST_ONLY.has(option.attributeName())) command.addOption(option);
   return withServing(withConfig(command));
 }
 

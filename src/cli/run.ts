@@ -1,19 +1,16 @@
 import { resolve } from 'node:path';
 import type { Readable } from 'node:stream';
 import { Command } from 'commander';
-import { admitChecked, checkRequest, type RequestOptions } from '../admission/admit.js';
+import { admitChecked, checkRequest, createAdmission, type RequestOptions } from '../admission/admit.js';
 import { refusal } from '../admission/refusal.js';
 import type { ResolvedConfig } from '../config.js';
 import { checkPlayable } from '../model/scripted/control.js';
 import { Nl2codeError } from '../session/error-table.js';
-import type { SessionFolder } from '../store/session-store.js';
 import { configOf } from './config-options.js';
 import type { CliContext } from './context.js';
-import { EXIT } from './exit-code.js';
-import { followRun } from './follow-run.js';
-import { resultText } from './result-text.js';
+import { followToEnd } from './follow-to-end.js';
 import { requestOptions, withRunOptions, type RunOptions } from './run-options.js';
-import { checkSavePlace, saveResult } from './save-result.js';
+import { checkSavePlace } from './save-result.js';
 import { attachClient, type SessionClient } from './session-client.js';
 
 /** `run`: one request, followed to its end. Exit codes: 0 verified, 1 failed, 2 unverified, 3 rejected, 4 stopped, 64 refused. */
@@ -35,18 +32,10 @@ async function run(prompt: string, options: RunOptions, context: CliContext): Pr
   try {
     // The scripted model plays what is written and nothing else: better told now than after the first step.
     if (host.lease.modelUrl !== null) await checkPlayable(host.lease.modelUrl, { prompt: text, strategy: checked.request.strategy });
-    const { session, fresh } = await host.client.start(given);
+    const { session, request, fresh } = await host.client.start(given);
     if (options.detach) return terminal.out(options.json ? JSON.stringify({ session }) : session);
     terminal.note(fresh ? `session ${session}` : `session ${session} was started before with this key`, 'dim');
-    const end = await followRun({ client: host.client, session, terminal, env: context.env, interactive: terminal.interactive && prompt !== '-' && !options.json });
-    if (end.kind !== 'end') return leave(end.kind, session, host, context, options);
-    if (!end.result) throw new Nl2codeError('sandbox-lost', `Session ${session} has no result: ${end.why}.`, { remedy: `See nl2code show ${session}.` });
-    context.exitCode = EXIT[end.result.status];
-    if (host.lease.owned || end.result.status === 'stopped') await endSandbox(config, host.client.folder(session));
-    const files = out === null ? [] : saveResult(end.result, host.client.folder(session), out);
-    if (options.json) return terminal.out(JSON.stringify({ ...end.result, files }, null, 2));
-    terminal.out(`\n${resultText(end.result, files, terminal)}`);
-    terminal.out(`  ${'next'.padEnd(10)}nl2code show ${session} ${files.length > 0 ? '--trace' : '--out FOLDER'}`);
+    await followToEnd({ host, session, request: request.id, config, context, out, json: options.json === true, interactive: prompt !== '-' });
   } finally {
     await host.close();
   }
@@ -55,13 +44,13 @@ async function run(prompt: string, options: RunOptions, context: CliContext): Pr
 /** Holds on to who serves the data directory; `--detach` needs somebody who stays. */
 async function attach(given: RequestOptions, config: ResolvedConfig, options: RunOptions, admit: (folder: Parameters<typeof admitChecked>[2], id: string) => ReturnType<typeof admitChecked>, isolation: string): Promise<SessionClient> {
   if (!options.detach && config.temporal.mode === 'embedded') await checkSandbox(config, isolation);
-  const host = await attachClient(config, { embed: !options.detach, admission: { admit: (asked, folder, id) => (asked === given ? admit(folder, id) : Promise.reject(new Error('another request was admitted'))) } });
+  const host = await attachClient(config, { embed: !options.detach, admission: { ...createAdmission(config), admit: (asked, folder, id) => (asked === given ? admit(folder, id) : Promise.reject(new Error('another request was admitted'))) } });
   if (host) return sameModel(host, config);
   throw refusal('--detach needs somebody who goes on with the session, and nobody serves this data directory: start nl2code up first, or leave --detach out.');
 }
 
 /** The worker that serves asks its own endpoint: another one here would be asked nothing. */
-async function sameModel(host: SessionClient, { model, dataDir }: ResolvedConfig): Promise<SessionClient> {
+export async function sameModel(host: SessionClient, { model, dataDir }: ResolvedConfig): Promise<SessionClient> {
   const { hostPid, modelUrl } = host.lease;
   const theirs = modelUrl === null ? 'a model endpoint' : 'the scripted model';
   const ours = model.baseUrl === null ? 'the scripted model' : new URL(model.baseUrl).host;
@@ -82,23 +71,8 @@ async function checkSandbox(config: ResolvedConfig, isolation: string): Promise<
   }
 }
 
-/** Nobody comes back to this kernel: what is stopped, or was served by this command alone, leaves no process to its lease. */
-async function endSandbox(config: ResolvedConfig, { sandbox }: SessionFolder): Promise<void> {
-  const { createBackend } = await import('../world.js');
-  const backend = createBackend({ ...config, sandbox: { ...config.sandbox, pool: 0 } });
-  await backend.destroy({ backend: backend.name, id: 'ended', folder: sandbox });
-  await backend.close();
-}
-
-function leave(kind: 'detached' | 'left', session: string, host: SessionClient, context: CliContext, options: RunOptions): void {
-  const { terminal } = context;
-  context.exitCode = kind === 'detached' ? 0 : EXIT.stopped;
-  if (options.json) return terminal.out(JSON.stringify({ session, status: 'open' }));
-  terminal.note(host.lease.owned ? `Session ${session} is kept; nobody serves it now: nl2code up goes on with it.` : `Session ${session} goes on: nl2code logs -f ${session}`);
-}
-
 /** The prompt from stdin; what is far beyond the limit is not read to its end. */
-async function readPrompt(stdin: Readable, maxChars: number): Promise<string> {
+export async function readPrompt(stdin: Readable, maxChars: number): Promise<string> {
   let text = '';
   stdin.setEncoding('utf8');
   for await (const chunk of stdin) {

@@ -1,8 +1,10 @@
 import type { Request } from '../session/request.js';
 
-/** The first user message: the request, what it gives and promises, and what the context pack says. */
+const FOLLOW_UP = 'The requester goes on in the same session. Your variables and files are as you left them, unless a result says that the kernel is new. Change the script of the last request so that it does what is asked now and still what was asked before, run it, and submit it whole.';
+
+/** The message that opens a request: what is asked, what it gives and promises, and what the context pack says. */
 export function requestText(request: Request, packText: string): string {
-  const parts = [`Request\n${request.prompt.trim()}`];
+  const parts = request.follows ? [`Follow-up request\n${request.prompt.trim()}`, FOLLOW_UP] : [`Request\n${request.prompt.trim()}`];
   if (request.inputs.length > 0) parts.push(`Input files\n${request.inputs.map((input) => `- ${JSON.stringify(input.name)} (${input.bytes} bytes)`).join('\n')}`);
   if (request.outputs.length > 0) parts.push(`Promised outputs\n${request.outputs.map((output) => `- ${JSON.stringify(output.path)}`).join('\n')}`);
   if (packText) parts.push(packText);

@@ -5,7 +5,8 @@
  * (2) at most one proposal is open;
  * (3) a fact leaves `facts` only with the step that carries it; what arrives meanwhile waits for the next;
  * (4) a proposal is decided at most once in the life of the session;
- * (5) whatever a message sets lives here, so that continue-as-new can't lose it.
+ * (5) a request enters the queue at most once, and leaves it to be opened and closed;
+ * (6) whatever a message sets lives here, so that continue-as-new can't lose it.
  */
 import type { Decision, Proposal } from './decision.js';
 import type { Fact } from './facts.js';
@@ -32,9 +33,13 @@ export interface SessionState {
   /** Ids of the proposals decided last. */
   decided: string[];
   stopping: boolean;
+  /** Accepted requests that wait for the one that runs, oldest first. `stop`: a stop came while it waited. */
+  queue: { request: Request; stop: boolean }[];
 }
 
 const REMEMBERED_DECISIONS = 200;
+/** A queue travels with every continue-as-new. */
+const MAX_WAITING = 20;
 
 export function newSession(session: string, request: Request): SessionState {
   return {
@@ -51,6 +56,7 @@ export function newSession(session: string, request: Request): SessionState {
     proposal: null,
     decided: [],
     stopping: false,
+    queue: [],
   };
 }
 
@@ -102,4 +108,32 @@ export function settle(state: SessionState, proposal: string, actor: string, dec
   state.facts.push({ kind: 'decision', proposal, actor, decision });
   state.proposal = null;
   state.decided = [...state.decided, proposal].slice(-REMEMBERED_DECISIONS);
+}
+
+/** Why a follow-up can't be taken, or undefined. The request that runs, or waits already, is the same one sent again. */
+export function followUpProblem(state: SessionState, request: Request | undefined): string | undefined {
+  const problem = requestProblem(request);
+  if (problem || isKnown(state, request!.id)) return problem;
+  if (state.queue.length >= MAX_WAITING) return `${MAX_WAITING} requests wait in this session already: wait until one is done.`;
+  return undefined;
+}
+
+/** Queues a follow-up behind what runs and waits; gives how many requests are before it. The same id again changes nothing. */
+export function enqueue(state: SessionState, request: Request): number {
+  if (!isKnown(state, request.id)) state.queue.push({ request, stop: false });
+  return state.request?.id === request.id ? 0 : state.queue.findIndex((waiting) => waiting.request.id === request.id) + 1;
+}
+
+/** Makes the next request of the queue the one that runs; false when none waits. */
+export function takeNext(state: SessionState): boolean {
+  const next = state.queue.shift();
+  if (!next) return false;
+  state.request = next.request;
+  state.strategy = null;
+  state.stopping = next.stop;
+  return true;
+}
+
+function isKnown(state: SessionState, id: string): boolean {
+  return state.request?.id === id || state.queue.some((waiting) => waiting.request.id === id);
 }

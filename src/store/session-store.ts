@@ -53,6 +53,11 @@ export class SessionFolder {
     return new EventWriter(join(this.path, 'events', 'log.jsonl'), key);
   }
 
+  /** Where the event log ends now. */
+  get eventBytes(): number {
+    return statSync(join(this.path, 'events', 'log.jsonl'), { throwIfNoEntry: false })?.size ?? 0;
+  }
+
   readEvents(from = 0): ReturnType<typeof readEvents> {
     return readEvents(join(this.path, 'events', 'log.jsonl'), from);
   }

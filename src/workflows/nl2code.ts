@@ -4,14 +4,14 @@ import type { StepActivities } from '../activities/activities.js';
 import type { Decision } from '../session/decision.js';
 import type { Hash } from '../session/json.js';
 import type { Request } from '../session/request.js';
-import { decisionProblem, newSession, requestProblem, settle, type SessionState } from '../session/session-state.js';
+import { decisionProblem, enqueue, followUpProblem, newSession, requestProblem, settle, takeNext, type SessionState } from '../session/session-state.js';
 import type { SentCall, StepCall, StepKind, StepReply } from '../session/step.js';
 import type { Spent } from '../session/usage.js';
 import type { Verdict } from '../session/verdict.js';
 import { drive, type Ports } from '../strategies/drive.js';
 import { strategies } from '../strategies/strategies.js';
 import { Halt } from '../strategies/strategy.js';
-import { decideSignal, decideUpdate, snapshotQuery, stopSignal, type DecideInput } from './messages.js';
+import { decideSignal, decideUpdate, followUpUpdate, snapshotQuery, stopSignal, type DecideInput } from './messages.js';
 
 export interface Nl2codeInput {
   request: Request;
@@ -31,7 +31,10 @@ const heartbeatTimeout = '5s';
 const asking = wf.proxyActivities<StepActivities>({ heartbeatTimeout, startToCloseTimeout: '15m', cancellationType: 'TRY_CANCEL', retry });
 const executing = wf.proxyActivities<StepActivities>({ heartbeatTimeout, startToCloseTimeout: '2h', cancellationType: 'WAIT_CANCELLATION_COMPLETED', retry });
 
-/** One session: from a request to its verdict. The workflow id is the session id. */
+/**
+ * One run of a session: a request and what follows it while it runs, each to its verdict. The workflow id is the session id; who waits
+ * for a request waits for its id in the session's chain, since a run that goes on returns the last verdict only.
+ */
 export async function nl2codeWorkflow(input: Nl2codeInput): Promise<Nl2codeResult> {
   const problem = requestProblem(input?.request);
   const state = input?.carried ?? newSession(wf.workflowInfo().workflowId, input?.request);
@@ -64,7 +67,14 @@ export async function nl2codeWorkflow(input: Nl2codeInput): Promise<Nl2codeResul
     if (why) state.facts.push({ kind: 'ignored-decision', proposal: named(input?.proposal), actor: named(input?.actor), why });
     else take(input);
   });
+  wf.setHandler(followUpUpdate, (request) => ({ before: enqueue(state, request) }), {
+    validator: (request) => {
+      const why = followUpProblem(state, request);
+      if (why) throw wf.ApplicationFailure.nonRetryable(why, 'bad-request');
+    },
+  });
   wf.setHandler(stopSignal, (input) => {
+    for (const waiting of state.queue) waiting.stop = true;
     if (closing || state.stopping) return;
     state.stopping = true;
     state.facts.push({ kind: 'stop', actor: named(input?.actor) });
@@ -79,6 +89,7 @@ export async function nl2codeWorkflow(input: Nl2codeInput): Promise<Nl2codeResul
     stopping: state.stopping,
     spent: state.spent,
     verdict,
+    waiting: state.queue.map(({ request }) => request.id),
   }));
   // After the handlers stand: a throw before them would leave a message of the first task without its answer.
   if (problem) throw wf.ApplicationFailure.nonRetryable(problem, 'bad-request');
@@ -127,8 +138,11 @@ export async function nl2codeWorkflow(input: Nl2codeInput): Promise<Nl2codeResul
       await wf.continueAsNew<typeof nl2codeWorkflow>({ request: input.request, carried: state });
     },
   };
-  verdict = await drive(strategies[state.request.strategy], state, ports);
-  await handled();
+  do {
+    verdict = null;
+    verdict = await drive(strategies[state.request.strategy], state, ports);
+    await handled();
+  } while (takeNext(state));
   return { head: state.head, verdict, spent: state.spent };
 }
 

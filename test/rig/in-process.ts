@@ -81,8 +81,8 @@ export async function startInProcess(address: string, options: { maxCachedWorkfl
 }
 
 /** Follows to the end; `seen` is called with everything on the way. */
-export async function toEnd(rig: Pick<InProcess, 'client'>, session: string, seen?: (followed: import('../../src/follow.js').Followed) => void | Promise<void>) {
-  for await (const followed of rig.client.follow(session)) {
+export async function toEnd(rig: Pick<InProcess, 'client'>, session: string, seen?: (followed: import('../../src/follow.js').Followed) => void | Promise<void>, request?: string) {
+  for await (const followed of rig.client.follow(session, request === undefined ? {} : { request })) {
     await seen?.(followed);
     if (followed.kind === 'end') return followed;
   }

@@ -1,0 +1,89 @@
+import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+import { startInProcess, toEnd, type InProcess } from '../rig/in-process.js';
+import { recordHistories } from '../rig/histories.js';
+
+let rig: InProcess;
+beforeAll(async () => {
+  rig = await startInProcess(inject('temporalAddress'));
+});
+afterAll(() => rig.close());
+
+const first = { prompt: 'Write the kept number.', outputs: ['numbers.txt'] };
+const record = async (name: string, session: string): Promise<void> => (process.env.NL2CODE_RECORD_HISTORIES ? recordHistories(rig.temporal, name, session) : undefined);
+const kinds = (session: string) => rig.store.at(session).chain.walk(rig.store.at(session).chain.head()).map((link) => link.record.kind);
+const output = (session: string, request?: string) => {
+  const found = rig.client.get(session, request)!.artifacts.find(({ path }) => path === 'numbers.txt')!;
+  return rig.store.at(session).blobs.read(found.sha256);
+};
+
+describe('a follow-up', () => {
+  test('of a session that is over goes on with its variables, its conversation and its script', async () => {
+    const { session } = await rig.client.start(first);
+    expect((await toEnd(rig, session)).result).toMatchObject({ status: 'verified' });
+    const { request, before } = await rig.client.followUp(session, { prompt: 'Can you also double it?' });
+    expect(before).toBe(0);
+    const { result } = await toEnd(rig, session, undefined, request.id);
+    expect(result).toMatchObject({ request: request.id, status: 'verified', answer: 'The number is doubled.' });
+    expect([output(session, 'r1'), output(session, request.id)]).toEqual(['15', '30']);
+    // Nothing is inspected anew, and the kernel is the one of the first request.
+    expect(kinds(session).slice(kinds(session).lastIndexOf('open'))).toEqual(['open', 'plan', 'code', 'execute', 'code', 'execute', 'review', 'close']);
+    await record('follow-up', session);
+  });
+
+  test('of a session that runs waits for its turn, and each has its own verdict', async () => {
+    const { session } = await rig.client.start({ ...first, approval: 'final' });
+    let proposal: string | undefined;
+    while (!(proposal = (await rig.client.snapshot(session))?.proposal?.id));
+    const { request, before } = await rig.client.followUp(session, { prompt: 'Can you also double it?', approval: 'never' });
+    expect(before).toBe(1);
+    expect((await rig.client.snapshot(session))!.waiting).toEqual([request.id]);
+    await rig.client.decide(session, { proposal, actor: 'a', decision: { kind: 'approve' } });
+    expect((await toEnd(rig, session, undefined, request.id)).result).toMatchObject({ status: 'verified', request: request.id });
+    expect(rig.client.get(session, 'r1')).toMatchObject({ status: 'verified', decisions: [{ actor: 'a', kind: 'approve' }] });
+    await record('follow-up-queued', session);
+  });
+
+  test('sent twice under one key is one request, also when it is over', async () => {
+    const { session } = await rig.client.start(first);
+    await toEnd(rig, session);
+    const options = { prompt: 'Can you also double it?', idempotencyKey: 'again' };
+    const sent = await Promise.all([rig.client.followUp(session, options), rig.client.followUp(session, options)]);
+    const { request } = sent[0]!;
+    expect(sent[1]!.request.id).toBe(request.id);
+    await toEnd(rig, session, undefined, request.id);
+    await rig.client.followUp(session, options);
+    await rig.temporal.workflow.getHandle(session).result();
+    expect(kinds(session).filter((kind) => kind === 'open')).toHaveLength(2);
+    expect(kinds(session).filter((kind) => kind === 'close')).toHaveLength(2);
+  });
+
+  test('keeps its place over a continue-as-new', async () => {
+    const { session } = await rig.client.start({ ...first, limits: { stepsPerRun: 1 } });
+    const { request } = await rig.client.followUp(session, { prompt: 'Can you also double it?' });
+    expect((await toEnd(rig, session, undefined, request.id)).result).toMatchObject({ status: 'verified' });
+    expect(rig.client.get(session, 'r1')).toMatchObject({ status: 'verified' });
+  });
+
+  test('that waits when the session is stopped is stopped with it; one that comes later runs', async () => {
+    const { session } = await rig.client.start({ ...first, approval: 'final' });
+    while (!(await rig.client.snapshot(session))?.proposal);
+    const waiting = await rig.client.followUp(session, { prompt: 'Can you also double it?' });
+    await rig.client.stop(session, 'a');
+    expect((await toEnd(rig, session, undefined, waiting.request.id)).result).toMatchObject({ status: 'stopped', steps: 0 });
+    expect(rig.client.get(session, 'r1')).toMatchObject({ status: 'stopped', reason: 'stopped by a person' });
+    const later = await rig.client.followUp(session, { prompt: 'Can you also double it?', approval: 'never' });
+    // No turn of the playbook fits here; that it ran and got its verdict is what counts.
+    expect((await toEnd(rig, session, undefined, later.request.id)).result!.steps).toBeGreaterThan(0);
+  });
+
+  test('that can not be taken is refused in one sentence, and the session stays as it was', async () => {
+    const { session } = await rig.client.start(first);
+    await toEnd(rig, session);
+    const head = rig.store.at(session).chain.head();
+    await expect(rig.client.followUp('nobody', { prompt: 'x' })).rejects.toMatchObject({ code: 'not-found' });
+    await expect(rig.client.followUp(session, { prompt: ' ' })).rejects.toThrow(/prompt is empty/);
+    await expect(rig.client.followUp(session, { prompt: 'x', inputs: ['missing.csv'] })).rejects.toMatchObject({ code: 'bad-input' });
+    await expect(rig.client.followUp(session, { prompt: 'x', isolation: 'none' })).rejects.toThrow(/keeps its isolation/);
+    expect(rig.store.at(session).chain.head()).toBe(head);
+  });
+});
