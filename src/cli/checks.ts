@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, statfsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { ResolvedConfig } from '../config.js';
+import { tooOld } from '../config/oldest.js';
 import { prepareDataDir } from '../embedded/data-dir.js';
 import { findTemporalExecutable } from '../embedded/temporal-executable.js';
 import type { SandboxBackend } from '../sandbox/backend.js';
@@ -15,13 +16,11 @@ export interface Check {
   detail: string;
 }
 
-const OLDEST_NODE = [20, 19] as const;
 const MIN_FREE_BYTES = 1e9;
 
 export function checkNode(version: string = process.versions.node): Check {
-  const [major = 0, minor = 0] = version.split('.').map(Number);
-  const ok = major > OLDEST_NODE[0] || (major === OLDEST_NODE[0] && minor >= OLDEST_NODE[1]);
-  return { name: 'node', ok, detail: ok ? version : `${version} is too old: install Node ${OLDEST_NODE.join('.')} or newer` };
+  const old = tooOld('Node', version);
+  return { name: 'node', ok: old === null, detail: old ?? version };
 }
 
 /** The Python environment of sandboxes. */
@@ -29,7 +28,9 @@ export function checkPython({ runtimeDir }: Pick<ResolvedConfig, 'runtimeDir'>):
   const python = join(runtimeDir, 'python', 'bin', 'python3');
   if (!existsSync(python)) return { name: 'python', ok: false, detail: `there is no environment at ${dirname(dirname(python))}: run nl2code setup` };
   const { status, stdout } = spawnSync(python, ['-I', '-c', 'import sys, pandas; print("%d.%d.%d" % sys.version_info[:3], "with pandas", pandas.__version__)'], { encoding: 'utf8', timeout: 30_000 });
-  return status === 0 ? { name: 'python', ok: true, detail: stdout.trim() } : { name: 'python', ok: false, detail: `${python} does not start or lacks packages: run nl2code setup` };
+  if (status !== 0) return { name: 'python', ok: false, detail: `${python} does not start or lacks packages: run nl2code setup` };
+  const old = tooOld('Python', stdout.split(' ')[0]!);
+  return { name: 'python', ok: old === null, detail: old === null ? stdout.trim() : `${old} and run nl2code setup` };
 }
 
 /** The dev server that `up` embeds, or the address of the server that is configured. */

@@ -11,6 +11,7 @@ import {
 import { execFile } from 'node:child_process';
 import { basename, delimiter, dirname, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
+import { tooOld } from '../../config/oldest.js';
 import { Nl2codeError } from '../../session/error-table.js';
 
 /** Where the parts of a sandbox lie on this machine; every path absolute. */
@@ -42,6 +43,12 @@ export function resolveRuntime(options: {
       remedy: '',
     });
   }
+  const version = versionOf(venv);
+  const old = version && tooOld('Python', version);
+  if (old) {
+    const sentence = `The Python environment at ${venv} can't be used, Python ${old} and run npm run setup.`;
+    throw new Nl2codeError('sandbox-unavailable', sentence, { remedy: '' });
+  }
   const guestDir = realpathSync(options.guestDir);
   const filter = FILTERS[process.arch];
   const seccomp = filter ? join(guestDir, 'seccomp', filter) : null;
@@ -53,6 +60,12 @@ export function resolveRuntime(options: {
     bwrap: options.bwrap === undefined ? findBubblewrap() : options.bwrap,
     seccomp,
   };
+}
+
+/** The version of the Python that an environment was made with, as was written down then; null where nothing was. */
+function versionOf(venv: string): string | null {
+  const written = readFileSync(join(venv, 'pyvenv.cfg'), 'utf8');
+  return [/^version_info\s*=\s*(\d\S+)$/m, /^version\s*=\s*(\d\S+)$/m].map((line) => line.exec(written)?.[1]).find(Boolean) ?? null;
 }
 
 /** Every Python installation on the way from the environment's interpreter to the real file, as symbolic links lead there. */
