@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import sys
 
-from nl2code_guest.init import main
+from nl2code_guest.zygote_start import first_zygote
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    zygote = first_zygote(sys.argv[1:])
+    from nl2code_guest.init import main
+
+    main(sys.argv[1:], zygote)

@@ -20,7 +20,6 @@ import sys
 import time
 from typing import Any, NoReturn
 
-from nl2code_guest import zygote
 from nl2code_guest.cell_output import Stream
 from nl2code_guest.cell_run import CellRun
 from nl2code_guest.frames import PROTOCOL_VERSION, Frame, FrameError
@@ -33,6 +32,7 @@ from nl2code_guest.options import Options, UsageError, parse_options
 from nl2code_guest.reply import KernelSaid, WireReply
 from nl2code_guest.system_calls import become_reaper, close_all_but, kill_descendants, set_dumpable
 from nl2code_guest.zygote_link import ZygoteLink
+from nl2code_guest.zygote_start import StartedZygote
 
 #: The host's built-in cell.
 INSPECTION = "__import__('nl2code_guest.inspection', fromlist=['report']).report()"
@@ -41,18 +41,21 @@ _MAX_STREAMS = 8
 _DEATH_S = 0.5
 
 
-def main(args: list[str]) -> NoReturn:
-    """Runs the init until its control socket ends. Exits 64 on a wrong command line, 1 when it can't start."""
+def main(args: list[str], zygote: StartedZygote | None) -> NoReturn:
+    """Runs the init until its control socket ends. Exits 64 on a wrong command line, 1 when it can't start.
+
+    `zygote` was forked for this command line before this module was imported.
+    """
     try:
         options = parse_options(args)
-        close_all_but((0, 1, 2, options.control_fd))
+        close_all_but((0, 1, 2, options.control_fd, *([zygote.sock.fileno()] if zygote else [])))
         control = socket.socket(fileno=options.control_fd)
         control.set_inheritable(False)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         ledger = Ledger(os.path.join(options.checkpoint, "ledger"), options.session, options.durability == "host")
         become_reaper()
         set_dumpable(False)
-        Init(options, control, ledger).run()
+        Init(options, control, ledger, zygote).run()
     except (UsageError, LedgerError, OSError) as error:
         print(f"nl2code_guest: {error}", file=sys.stderr, flush=True)
         os._exit(64 if isinstance(error, UsageError) else 1)
@@ -63,7 +66,7 @@ def main(args: list[str]) -> NoReturn:
 class Init:
     """The loop and the rules of the ledger."""
 
-    def __init__(self, options: Options, control: socket.socket, ledger: Ledger) -> None:
+    def __init__(self, options: Options, control: socket.socket, ledger: Ledger, zygote: StartedZygote | None) -> None:
         self._options = options
         self._ledger = ledger
         self._boot_id = os.urandom(8).hex()
@@ -86,13 +89,15 @@ class Init:
             end.setblocking(False)
         self._wake = (wake, wake_writer)
         self._selector.register(wake, selectors.EVENT_READ, self._on_child)
-        self._zygote = ZygoteLink(self._selector, options.warm, self._run_zygote, self._on_zygote)
+        self._zygote = ZygoteLink(self._selector, options.warm, options.workspace, zygote, self._on_zygote)
         signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
         signal.set_wakeup_fd(wake_writer.fileno(), warn_on_full_buffer=False)
         importlib.import_module("hashlib")
 
     def run(self) -> None:
         """Serves until the control socket ends."""
+        # Of a zygote that has died already nobody has told us.
+        self._on_child(0)
         while not self._ended:
             for key, mask in self._selector.select(self._patience()):
                 key.data(mask)
@@ -353,11 +358,6 @@ class Init:
                 self._on_kernel_death(status)
             elif pid == self._zygote.pid:
                 self._on_zygote_death()
-
-    def _run_zygote(self, sock: socket.socket, warm: str) -> None:
-        init_pid = os.getppid()
-        close_all_but((0, 1, 2, sock.fileno()))
-        zygote.serve(sock, warm, self._options.workspace, init_pid)
 
     def _on_zygote(self, message: dict[str, Any]) -> None:
         waited_for = self._kernel and self._kernel.pid is None and message.get("number") == self._forks

@@ -67,9 +67,12 @@ _LAST = {"bare": "bare", "data": "tables", "all": "all"}
 
 def serve(sock: socket.socket, warm: str, workspace: str, init_pid: int) -> None:
     """Imports what `warm` says and answers requests until the init is gone. Does not return."""
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     die_with_parent()
     set_dumpable(False)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    close_all_but((0, 1, 2, sock.fileno()))
     gc.disable()
     if not os.path.exists("/etc/fonts/fonts.conf"):
         # Without one, fontconfig complains on the stderr of the first cell that plots.
@@ -160,7 +163,6 @@ class _Zygote:
                 os._exit(0)
             close_all_but((0, 1, 2, *fds))
             gc.enable()
-            # Not before the fork: the init, which imports this module, stays small.
             from nl2code_guest.kernel import start
 
             start(fds, self._workspace, self._init_pid)

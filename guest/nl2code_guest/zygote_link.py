@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import array
 import json
-import os
 import selectors
-import signal
 import socket
 from collections.abc import Callable
 from typing import Any
+
+from nl2code_guest.zygote_start import StartedZygote, start_zygote
 
 _MAX_MESSAGE_BYTES = 4096
 #: A zygote that keeps dying imports nothing any more; user code can't reach it, a broken package can.
@@ -23,18 +23,20 @@ class ZygoteLink:
         self,
         selector: selectors.BaseSelector,
         warm: str,
-        run: Callable[[socket.socket, str], None],
+        workspace: str,
+        first: StartedZygote | None,
         on_message: Callable[[dict[str, Any]], None],
     ) -> None:
+        """`first` is the zygote that was started before; without it one is started now."""
         self._selector = selector
         self._warm = warm
-        self._run = run
+        self._workspace = workspace
         self._on_message = on_message
         self._deaths = 0
         self.pid = 0
         self.idle = False
         self._sock: socket.socket | None = None
-        self._start()
+        self._take(first or start_zygote(warm, workspace))
 
     def fork(self, number: int, want: str, fds: list[int]) -> None:
         """Asks for kernel `number` with `want` imported; answered by `forked` or `failed`. Raises OSError."""
@@ -49,24 +51,12 @@ class ZygoteLink:
         if self._deaths >= _MAX_DEATHS:
             self._warm = "bare"
         self._mute()
-        self._start()
+        self._take(start_zygote(self._warm, self._workspace))
 
-    def _start(self) -> None:
-        mine, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    def _take(self, zygote: StartedZygote) -> None:
         self.idle = False
-        pid = os.fork()
-        if pid == 0:
-            try:
-                signal.set_wakeup_fd(-1)
-                signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-                self._run(its, self._warm)
-            finally:
-                os._exit(1)
-        its.close()
-        mine.setblocking(False)
-        self.pid = pid
-        self._sock = mine
-        self._selector.register(mine, selectors.EVENT_READ, self._on_events)
+        self.pid, self._sock = zygote
+        self._selector.register(zygote.sock, selectors.EVENT_READ, self._on_events)
 
     def _on_events(self, _mask: int) -> None:
         while self._sock:

@@ -116,7 +116,7 @@ function findBubblewrap(): string | null {
  * start. Does nothing where the folder can't be written.
  */
 export async function compileGuest(runtime: SandboxRuntime): Promise<void> {
-  const stale = ['nl2code_guest', 'nl2code_checks']
+  const stale = ['nl2code_guest', 'nl2code_supervisor', 'nl2code_checks']
     .map((name) => join(runtime.guestDir, name))
     .filter((folder) => !isCompiled(folder));
   if (stale.length === 0) return;
