@@ -35,6 +35,9 @@ _STAGES: dict[str, tuple[str, ...]] = {
     "tables": (
         "pandas.io.formats.format",
         "pandas.io.formats.html",
+        # The first frame with a text column imports it.
+        "pyarrow.pandas_compat",
+        "pyarrow.vendored.version",
         "pyarrow.parquet",
         "nl2code_guest.inspection",
         "nl2code_guest.inspection_files",
