@@ -125,7 +125,8 @@ function toObservation(folder: SessionFolder, k: number, reply: WireReply, attac
   };
 }
 
-/** Digest of what was seen, without times. */
+/** Digest of what was seen, without times and the cell's number: equal for two cells that showed the same. */
 function signature(observation: CellObservation | VerificationObservation): string {
-  return sha256(canonical({ ...observation, ms: 0 })).slice(0, 16);
+  const seen = observation.kind === 'cell' ? { ...observation, k: 0, error: observation.error && { ...observation.error, traceback: '' } } : observation;
+  return sha256(canonical({ ...seen, ms: 0 })).slice(0, 16);
 }

@@ -15,7 +15,7 @@ import { verificationText } from '../verification/finding-text.js';
 import { callArguments, type AskSpec } from './ask.js';
 import { asks } from './asks.js';
 import { callsOf, REPLY_ID } from './calls.js';
-import { decisionText } from './fact-text.js';
+import { decisionText, loopText } from './fact-text.js';
 import { cellText, cut, OBSERVATION_CHARS } from './observation-text.js';
 import { requestText } from './request-text.js';
 
@@ -64,6 +64,7 @@ class Conversation {
     for (const fact of facts) {
       if (fact.kind === 'no-call') this.user(this.spec!.words.noCall);
       else if (fact.kind === 'not-run') this.answer(fact.call, `Not run: ${fact.why}`);
+      else if (fact.kind === 'loop') this.user(loopText(fact.loop));
       else if (fact.kind === 'decision') {
         const edited = fact.decision.kind === 'edit' ? this.code(fact.decision.code) : undefined;
         const text = decisionText(fact, this.script, edited);

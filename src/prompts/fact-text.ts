@@ -1,5 +1,5 @@
 import { createTwoFilesPatch } from 'diff';
-import type { Fact } from '../session/facts.js';
+import type { Fact, Loop } from '../session/facts.js';
 import { cut } from './observation-text.js';
 
 /** Unified diff of two versions of the script, bounded. */
@@ -20,3 +20,15 @@ export function decisionText(fact: Extract<Fact, { kind: 'decision' }>, script: 
       return undefined;
   }
 }
+
+/** What a model is told that goes round in circles. */
+export function loopText(loop: Loop): string {
+  return `${LOOPS[loop]} Running it again will not change that. Look at what you have, say in one sentence what you assumed wrongly, and take another way; if it goes on like this, the session is stopped.`;
+}
+
+const LOOPS: Record<Loop, string> = {
+  repeat: 'You ran the same code three times and saw the same result.',
+  error: 'You ran the same code twice and it failed in the same way.',
+  alternation: 'You take turns between the same two cells, with the same results.',
+  'no-progress': 'The last eight cells all failed.',
+};

@@ -1,6 +1,9 @@
 import type { Decision } from './decision.js';
 import type { Json } from './json.js';
 
+/** How a session goes round in circles; see strategies/loop. */
+export type Loop = 'repeat' | 'error' | 'alternation' | 'no-progress';
+
 /** What only the workflow knows. It enters the chain in the `facts` of the next step. */
 export type Fact =
   | { kind: 'turn'; n: number; state: Json }
@@ -8,4 +11,6 @@ export type Fact =
   | { kind: 'ignored-decision'; proposal: string; actor: string; why: string }
   | { kind: 'no-call' }
   | { kind: 'not-run'; call: string; why: string }
+  /** The model is told once; the next loop ends the request. */
+  | { kind: 'loop'; loop: Loop }
   | { kind: 'stop'; actor: string };

@@ -9,10 +9,17 @@
  * (6) whatever a message sets lives here, so that continue-as-new can't lose it.
  */
 import type { Decision, Proposal } from './decision.js';
-import type { Fact } from './facts.js';
+import type { Fact, Loop } from './facts.js';
 import type { Hash, Json } from './json.js';
 import { APPROVAL_POLICIES, STRATEGIES, type Request } from './request.js';
 import { NOTHING_SPENT, type Spent } from './usage.js';
+
+/** A cell that ran: hash of its code, digest of what it showed. */
+export interface Taken {
+  code: Hash;
+  sig: string;
+  ok: boolean;
+}
 
 export interface SessionState {
   session: string;
@@ -29,6 +36,12 @@ export interface SessionState {
   facts: Fact[];
   /** Of this request. */
   spent: Spent;
+  /** The last cells of this request, oldest first. */
+  recent: Taken[];
+  /** A loop that the model is told of with its next call. */
+  loop: Loop | null;
+  /** It was told once. */
+  nudged: boolean;
   proposal: Proposal | null;
   /** Ids of the proposals decided last. */
   decided: string[];
@@ -53,6 +66,9 @@ export function newSession(session: string, request: Request): SessionState {
     strategy: null,
     facts: [],
     spent: NOTHING_SPENT,
+    recent: [],
+    loop: null,
+    nudged: false,
     proposal: null,
     decided: [],
     stopping: false,

@@ -7,11 +7,13 @@
  * (3) everything that appears in a fact or in args is counted per request, never per run.
  */
 import type { CodeRef, Decision, Proposal } from '../session/decision.js';
-import type { SessionState } from '../session/session-state.js';
+import type { Loop } from '../session/facts.js';
+import type { SessionState, Taken } from '../session/session-state.js';
 import { settle } from '../session/session-state.js';
 import type { ExecuteTarget, StepCall, StepIO, StepKind, StepReply } from '../session/step.js';
 import { addSpent, NOTHING_SPENT } from '../session/usage.js';
 import type { Verdict } from '../session/verdict.js';
+import { LOOKED_BACK, loopIn } from './loop.js';
 import { Halt, type Outcome, type Steps, type Strategy } from './strategy.js';
 
 export interface Ports {
@@ -47,8 +49,17 @@ function governed(state: SessionState, ports: Ports): Steps {
   return {
     inspect: () => execute('inspect', '', null),
     plan: (ask) => takeStep(state, ports, 'plan', null, ask),
-    code: (ask, item) => takeStep(state, ports, 'code', item === undefined ? null : { item }, ask),
-    cell: (call, code) => execute('cell', call, code),
+    code(ask, item) {
+      // With the next call, not with the next step: calls of the same reply still wait for their answers.
+      if (state.loop) state.facts.push({ kind: 'loop', loop: state.loop });
+      state.loop = null;
+      return takeStep(state, ports, 'code', item === undefined ? null : { item }, ask);
+    },
+    async cell(call, code) {
+      const seen = await execute('cell', call, code);
+      if ('hash' in code) noticeLoop(state, { code: code.hash, sig: seen.sig, ok: seen.ok });
+      return seen;
+    },
     verify: (call, code) => execute('script', call, code),
     review: (ask) => takeStep(state, ports, 'review', null, ask),
     retry: (left, escalate) => takeStep(state, ports, 'retry', { left, ...(escalate ? { escalate } : {}) }),
@@ -66,6 +77,24 @@ function governed(state: SessionState, ports: Ports): Steps {
   };
 }
 
+/** Tells the model once that it goes round in circles, and ends the request when it goes on. */
+function noticeLoop(state: SessionState, taken: Taken): void {
+  state.recent = [...state.recent, taken].slice(-LOOKED_BACK);
+  const loop = loopIn(state.recent);
+  if (!loop) return;
+  if (state.nudged) throw new Halt({ status: 'stopped', reason: `loop: ${LOOPS[loop]}, although the model was told` });
+  state.loop = loop;
+  state.nudged = true;
+  state.recent = [];
+}
+
+const LOOPS: Record<Loop, string> = {
+  repeat: 'the same cell gave the same result three times',
+  error: 'the same cell failed in the same way twice',
+  alternation: 'two cells took turns with the same results',
+  'no-progress': `${LOOKED_BACK} cells in a row failed`,
+};
+
 /** From a fresh or continued state to one verdict. */
 export async function drive(strategy: Strategy, state: SessionState, ports: Ports): Promise<Verdict> {
   const { request } = state;
@@ -77,6 +106,9 @@ export async function drive(strategy: Strategy, state: SessionState, ports: Port
       state.turn = 0;
       state.stepsThisRequest = 0;
       state.spent = NOTHING_SPENT;
+      state.recent = [];
+      state.loop = null;
+      state.nudged = false;
       const answered = opened.verdicts.find((verdict) => verdict.request === request.id);
       if (answered) return answered;
       state.strategy = strategy.start(request);
