@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+import type { ModelReply } from '../../src/model/endpoint.js';
 import { playbookReport } from '../../src/model/scripted/control.js';
 import { STRATEGIES, type StrategyName } from '../../src/session/request.js';
 import type { StepIO } from '../../src/session/step.js';
@@ -18,7 +19,7 @@ beforeAll(async () => {
   rig = await startInProcess(inject('temporalAddress'));
   data = join(rig.dir, 'data');
   mkdirSync(data);
-  execFileSync(join(ROOT, '.runtime/python/bin/python'), [join(ROOT, 'packs/marketing/generate.py'), '--seed', '7', '--out', data]);
+  execFileSync(join(ROOT, '.runtime/python/bin/python'), [join(ROOT, 'packs/marketing/generate.py'), '--seed', '7', '--columns', 'varied', '--out', data]);
 });
 afterAll(() => rig.close());
 
@@ -50,5 +51,21 @@ describe.each(STRATEGIES)('the lookalike request under %s', (strategy) => {
     const { conversations } = await playbookReport(rig.modelUrl);
     expect(conversations.filter(({ playbook }) => playbook === `lookalike.${strategy}`)).toEqual([expect.objectContaining({ ok: true, mismatches: [], unused: [] })]);
     if (process.env.NL2CODE_RECORD_HISTORIES && !['codeact', 'single-shot'].includes(strategy)) await recordHistories(rig.temporal, strategy, session);
+  });
+});
+
+describe.each([
+  ['react', 'The script writes 15.'],
+  ['codeact', 'The script writes 15.'],
+  ['chained', null],
+])('a model without tool calls under %s', (strategy, answer) => {
+  test('works through what it writes into its text', async () => {
+    const { session } = await rig.client.start({ prompt: 'Say the numbers in words.', strategy, outputs: ['numbers.txt'] });
+    const { result } = await toEnd(rig, session);
+    expect(result, result?.reason ?? '').toMatchObject({ status: 'verified', answer });
+    expect(result!.artifacts).toContainEqual(expect.objectContaining({ path: 'numbers.txt', role: 'output' }));
+    const { chain, blobs } = rig.store.at(session);
+    const replies = chain.walk(chain.head()).flatMap(({ record }) => (record.refs.reply ? [JSON.parse(blobs.text(record.refs.reply)) as ModelReply] : []));
+    expect(replies.flatMap(({ calls }) => calls)).toEqual([]);
   });
 });

@@ -142,6 +142,18 @@ test('fails with a blanked inspection, and with any blanked observation that a t
   }
 });
 
+test.each([
+  ['chained', 'chained-plan', 'plan'],
+  ['react', 'react', 'look at the users'],
+  ['auto', 'auto-first', 'first try'],
+])('begins under %s with the columns it was shown, and not without', (strategy, ask, first) => {
+  const tools = ['submit', 'read_schema', 'check_imports'];
+  const begun = play(PLAYBOOKS, sent(opening(ask, inspection(OTHER)), tools));
+  expect(begun).toMatchObject({ kind: 'reply', turn: first });
+  expect(JSON.stringify(begun)).not.toContain(USUAL[1]);
+  expect(play(PLAYBOOKS, sent(opening(ask, ''), tools))).toMatchObject({ kind: 'mismatch', message: expect.stringMatching(new RegExp(`^lookalike.${strategy}: turn 1 .* reads`)) });
+});
+
 test('a lost kernel is loaded again, and the cell it cost is sent again', () => {
   const messages = opening('codeact', inspection(OTHER));
   const said = [

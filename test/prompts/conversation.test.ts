@@ -3,6 +3,7 @@ import type { ChatMessage, ModelReply } from '../../src/model/endpoint.js';
 import { conversation } from '../../src/prompts/conversation.js';
 import type { Fact } from '../../src/session/facts.js';
 import type { Json } from '../../src/session/json.js';
+import { STRATEGIES, type StrategyName } from '../../src/session/request.js';
 import type { CellObservation } from '../../src/session/observation.js';
 import type { StepRecord } from '../../src/session/step-record.js';
 import { request } from '../strategies/scripted-ports.js';
@@ -94,4 +95,79 @@ describe('conversation', () => {
     expect(seen.length).toBeLessThan(9000);
     expect(seen).toMatch(/42000 characters left out/);
   });
+});
+
+const review = (ask: string) => record({ kind: 'review', ask, refs: reply('', [call('r1', 'review', { accept: true, summary: 'x' })]) });
+const retry = (next: string) => record({ kind: 'retry', ask: undefined, args: { left: 1 }, value: { next, reason: 'wrong column' }, refs: {} });
+const submitted = reply('', [call('s1', 'submit', { code: 'x' })]);
+/** A whole session of each strategy. */
+const sessions: Record<StrategyName, StepRecord[]> = {
+  codeact: [...working, review('codeact-review')],
+  'single-shot': [...opening.slice(0, 2), record({ ask: 'single-shot', refs: submitted }), execute('script', 's1', verified(false)), retry('repair'), record({ ask: 'single-shot', refs: submitted })],
+  chained: [
+    ...opening.slice(0, 2),
+    record({ kind: 'plan', ask: 'chained-plan', refs: reply('["a", "b"]') }),
+    record({ ask: 'chained-step', args: { item: 0 }, refs: reply('```python\n1/0\n```') }),
+    execute('cell', 'reply', cell('', { ended: 'error', error: { type: 'E', message: 'm', traceback: 'E: m' } })),
+    record({ ask: 'chained-step', args: { item: 0 }, refs: reply('I can not.') }),
+    record({ ask: 'chained-step', args: { item: 0 }, refs: reply('```python\n1\n```'), facts: [{ kind: 'no-call' }] }),
+    execute('cell', 'reply', cell('1')),
+    record({ ask: 'chained-step', args: { item: 1 }, refs: reply('```python\n2\n```') }),
+    execute('cell', 'reply', cell('2')),
+    review('chained-review'),
+    record({ ask: 'chained-script', refs: submitted }),
+    execute('script', 's1', verified(false)),
+    retry('repair'),
+    record({ ask: 'chained-script', refs: submitted }),
+    execute('script', 's1', verified(true)),
+  ],
+  react: [
+    ...opening.slice(0, 2),
+    record({ ask: 'react', refs: reply('', [call('c1', 'run_python', { code: '1' }), call('c2', 'nope', {})]) }),
+    execute('cell', 'c1', cell('1')),
+    record({ ask: 'react', refs: reply('{"tool": "run_python", "args": {"code": "1"}} {"tool": "read_schema", "args": {"path": "a"}}'), facts: [{ kind: 'not-run', call: 'c2', why: 'There is no tool "nope".' }] }),
+    execute('cell', 'text-1', cell('one')),
+    execute('cell', 'text-2', cell('two')),
+    record({ ask: 'react', refs: reply('', [call('c3', 'submit', { path: 'a.py' })]) }),
+    execute('script', 'c3', verified(true)),
+    review('react-review'),
+  ],
+  auto: [
+    ...opening.slice(0, 2),
+    record({ ask: 'auto-first', refs: submitted }),
+    execute('script', 's1', verified(false)),
+    retry('escalate'),
+    record({ kind: 'plan', ask: 'auto-plan', refs: reply('1. mend') }),
+    record({ ask: 'auto', refs: reply('', [call('c1', 'run_cell', { code: '1' })]) }),
+    execute('cell', 'c1', cell('1')),
+    record({ ask: 'auto', refs: reply('', [call('c2', 'submit', { path: 'a.py' })]) }),
+    execute('script', 'c2', verified(true)),
+    review('auto-review'),
+  ],
+};
+
+describe.each(STRATEGIES)('the conversation under %s', (strategy) => {
+  const records = sessions[strategy];
+  const asked = records.map((it, i) => ({ ...it, i })).filter((it) => it.ask);
+  const sent = asked.map(({ ask, i, facts, args }) => conversation(records.slice(0, i), ask!, facts, read, args));
+
+  test('only ever grows: each request begins with the whole of the one before', () => {
+    expect(sent.length).toBeGreaterThan(1);
+    for (let i = 1; i < sent.length; i += 1) expect(sent[i]!.slice(0, sent[i - 1]!.length)).toEqual(sent[i - 1]);
+  });
+
+  test('answers every call once, names the strategy in its first line, and ends with something to answer', () => {
+    for (const messages of sent) {
+      wellFormed(messages);
+      expect(messages[0]!.content.split('\n')[0]).toBe(`nl2code strategy: ${strategy}`);
+      expect(messages.at(-1)!.role).not.toBe('assistant');
+    }
+  });
+});
+
+test('results of calls in text say which call they answer, and a part of the plan is asked for by its number', () => {
+  const texts = (strategy: StrategyName, ask: string) => conversation(sessions[strategy], ask, [], read).map(({ content }) => content);
+  expect(texts('react', 'react-review')).toEqual(expect.arrayContaining(['Result of call 1, run_python:\none', 'Result of call 2, read_schema:\ntwo']));
+  expect(texts('chained', 'chained-script').filter((text) => /code of step 2 /.test(text))).toHaveLength(1);
+  expect(texts('chained', 'chained-script').join('\n')).toContain('Your reply held no code');
 });
