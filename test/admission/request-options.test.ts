@@ -56,7 +56,7 @@ describe('a prompt is refused that is', () => {
 
 describe('a name is refused that is not known', () => {
   refusedWith([
-    ['strategy', { strategy: 'tree-of-thought' }, 'The strategy "tree-of-thought" is not known: choose one of codeact, single-shot.'],
+    ['strategy', { strategy: 'tree-of-thought' }, 'The strategy "tree-of-thought" is not known: choose one of codeact, single-shot, chained, react, auto.'],
     ['sandbox', { sandbox: 'docker' }, 'The sandbox "docker" is not known: choose one of process.'],
     ['isolation', { isolation: 'gvisor' }, 'The isolation "gvisor" is not known: choose one of bubblewrap, none.'],
     ['approval plan', { approval: 'plan' }, 'The approval policy "plan" is not available yet: choose one of never, final.'],
