@@ -34,6 +34,6 @@ export function noopRequest(steps) {
   return {
     id: 'r1', prompt: 'bench', strategy: 'codeact', pack: null, inputs: [], truth: [], outputs: [], model: 'noop', sandbox: 'process', isolation: 'none',
     limits: { cellTimeoutMs: 1000, scriptTimeoutMs: 1000, memoryBytes: 1, diskBytes: 1, maxRepairs: 0, stepsPerRun: 75 },
-    budget: { maxSteps: steps + 100, maxCostUsd: null }, approval: { policy: 'never', expiryMs: 1000 }, labels: {},
+    budget: { maxSteps: steps + 100, maxCostUsd: null, maxTokens: null, deadline: null }, approval: { policy: 'never', expiryMs: 1000 }, labels: {},
   };
 }

@@ -9,6 +9,7 @@ import { join, relative, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { Followed } from './follow.js';
 import { lineDiff } from './cli/line-diff.js';
+import { endSandbox } from './cli/follow-to-end.js';
 import { advance, liveLine, NO_PROGRESS, seconds } from './cli/progress.js';
 import { readStepDetail } from './cli/step-detail.js';
 import { resultText } from './cli/result-text.js';
@@ -72,6 +73,7 @@ async function demo(terminal: Terminal): Promise<number> {
     const story: Story = { killed: null, killedAt: 0, attached: false, edited: false };
     const result = await follow(host, session, terminal, story, began);
     if (!result) return 1;
+    await endSandbox(config, host.client.folder(session));
     const out = resolve(values.out);
     mkdirSync(out, { recursive: true });
     for (const name of readdirSync(out)) rmSync(join(out, name), { recursive: true, force: true });

@@ -2,13 +2,14 @@ import { canonical } from '../session/canonical.js';
 import { Nl2codeError, type ErrorCode } from '../session/error-table.js';
 import type { StepCall, StepReply } from '../session/step.js';
 import type { StepRecord } from '../session/step-record.js';
-import type { Spent } from '../session/usage.js';
+import { addSpent, NOTHING_SPENT, type Spent } from '../session/usage.js';
 import type { ModelReply, ModelRequest } from '../model/endpoint.js';
-import { costUsd, worstCaseUsd } from '../model/prices.js';
+import { costUsd } from '../model/prices.js';
+import { reserve } from '../model/reserve.js';
 import { asks } from '../prompts/asks.js';
 import { conversation } from '../prompts/conversation.js';
 import { sha256 } from '../store/blobs.js';
-import type { Link } from '../store/chain.js';
+import type { Link, LostAttempts } from '../store/chain.js';
 import { requestOf } from './past.js';
 import { step, type StepScene } from './step.js';
 import type { StepWorld } from './world.js';
@@ -46,15 +47,14 @@ export function createAskModel(world: StepWorld): <K extends AskKind>(call: Step
     if (!spec) throw new Nl2codeError('bad-request', `No ask is called ${JSON.stringify(call.ask)}.`);
     const { request, since } = requestOf(past);
     const messages = conversation(past.map((link) => link.record), call.ask!, call.facts, (ref) => folder.blobs.text(ref), call.args);
-    const wanted: ModelRequest = { model: request.model, messages, tools: spec.tools, maxOutputTokens: world.maxOutputTokens };
     lines.value = [canonical(spec.tools), ...messages.map(canonical)];
 
     const price = world.priceOf(request.model);
+    const lost = attempt > 1 ? folder.chain.lost(key) : { calls: 0, reservedUsd: 0, reservedTokens: 0 };
     const promptChars = lines.value.reduce((sum, line) => sum + line.length, 0);
-    const reservedUsd = price ? worstCaseUsd({ promptChars, maxOutputTokens: wanted.maxOutputTokens }, price) : 0;
-    const lost = attempt > 1 ? folder.chain.lost(key) : { calls: 0, reservedUsd: 0 };
-    reserve(request.budget.maxCostUsd, since, lost.reservedUsd, reservedUsd, price !== undefined);
-    const mark = folder.chain.begin(key, call.parent, reservedUsd);
+    const reserved = reserve(request.budget, spentSince(since, lost), { promptChars, maxOutputTokens: world.maxOutputTokens }, price);
+    const wanted: ModelRequest = { model: request.model, messages, tools: spec.tools, maxOutputTokens: reserved.maxOutputTokens };
+    const mark = folder.chain.begin(key, call.parent, reserved);
     const deltas = throttled((text) => events.emit('model-delta', { text }));
     let reply: ModelReply;
     try {
@@ -70,6 +70,7 @@ export function createAskModel(world: StepWorld): <K extends AskKind>(call: Step
       calls: 1,
       lostCalls: lost.calls,
       costUsd: (price ? costUsd(reply.usage, price) : 0) + lost.reservedUsd,
+      ...(lost.reservedTokens > 0 ? { lostTokens: lost.reservedTokens } : {}),
       ...(price ? {} : { unpriced: 1 + lost.calls }),
     };
     return {
@@ -88,14 +89,10 @@ export function createAskModel(world: StepWorld): <K extends AskKind>(call: Step
   };
 }
 
-/** Refuses a call that might not fit the request's budget. What earlier attempts of the call lost is spent as well. */
-function reserve(maxCostUsd: number | null, since: readonly Link[], lostUsd: number, reservedUsd: number, priceKnown: boolean): void {
-  if (maxCostUsd === null) return;
-  if (!priceKnown) throw new Nl2codeError('price-unknown', 'The price of this model is not known, so a cost bound can not be kept.');
-  const spentUsd = since.reduce((sum, { record }) => sum + record.spent.costUsd, lostUsd);
-  if (spentUsd + reservedUsd > maxCostUsd) {
-    throw new Nl2codeError('budget-exceeded', `budget: $${spentUsd.toFixed(4)} of $${maxCostUsd} are spent and the next call may cost $${reservedUsd.toFixed(4)}.`);
-  }
+/** What the request has cost so far, attempts of the call at hand that were lost among it. */
+function spentSince(since: readonly Link[], lost: LostAttempts): Spent {
+  const before = since.reduce((sum, { record }) => addSpent(sum, record.spent), NOTHING_SPENT);
+  return addSpent(before, { ...NOTHING_SPENT, lostCalls: lost.calls, costUsd: lost.reservedUsd, lostTokens: lost.reservedTokens });
 }
 
 /** What was sent, as a difference to the last request of the chain: bytes grow with the new messages only. */

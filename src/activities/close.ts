@@ -28,7 +28,7 @@ export function createClose(world: StepWorld) {
       await sweepVerifications(folder.verify);
       // Calls of a step that was stopped or given up have no record of their own.
       const lost = folder.chain.unaccounted(since);
-      const spent = { ...NOTHING_SPENT, lostCalls: lost.calls, costUsd: lost.reservedUsd };
+      const spent = { ...NOTHING_SPENT, lostCalls: lost.calls, costUsd: lost.reservedUsd, ...(lost.reservedTokens > 0 ? { lostTokens: lost.reservedTokens } : {}) };
       return { value: null, refs: { observation: folder.blobs.keep(JSON.stringify(observation)) }, spent };
     });
     writeTrace(folder, reply.head);

@@ -7,7 +7,7 @@ import { refusal, shown } from './refusal.js';
 import { checkKeys, type RequestOptions } from './request-options.js';
 
 const LIMITS = ['cellTimeoutMs', 'scriptTimeoutMs', 'memoryBytes', 'diskBytes', 'maxRepairs', 'stepsPerRun'] as const satisfies (keyof RequestLimits)[];
-const BUDGET = ['maxSteps', 'maxCostUsd'] as const satisfies (keyof RequestBudget)[];
+const BUDGET = ['maxSteps', 'maxCostUsd', 'maxTokens', 'deadline'] as const satisfies (keyof RequestBudget)[];
 
 /** Limits with every field set; a value outside its bounds is refused with the bounds. Pure. */
 export function resolveLimits(given: RequestOptions['limits'], config: ResolvedConfig, strategy: StrategyName): RequestLimits {
@@ -18,15 +18,25 @@ export function resolveLimits(given: RequestOptions['limits'], config: ResolvedC
   return all;
 }
 
-/** The budget with every field set; refuses absurd values and one that no request of this strategy can keep. Pure. */
+/** The budget with every field set; refuses absurd values and one that no request of this strategy can keep. Reads the clock for a deadline. */
 export function resolveBudget(given: RequestOptions['budget'], config: ResolvedConfig, strategy: StrategyName): RequestBudget {
   if (given !== undefined) checkKeys(given, 'budget', BUDGET);
   const all: RequestBudget = { ...config.defaults.budget, ...defined(given) };
   check('budget.maxSteps', 'maxSteps', all.maxSteps);
   if (all.maxCostUsd !== null) check('budget.maxCostUsd', 'maxCostUsd', all.maxCostUsd);
+  if (all.maxTokens !== null) check('budget.maxTokens', 'maxTokens', all.maxTokens);
+  if (all.deadline !== null) all.deadline = checkDeadline(all.deadline);
   const fewest = fewestSteps[strategy];
   if (all.maxSteps < fewest) throw refusal(`budget.maxSteps is ${all.maxSteps}, but strategy ${strategy} needs at least ${fewest} steps to reach a verified script: raise --max-steps.`);
   return all;
+}
+
+/** An instant in the future, as UTC. What is over when it begins would only be stopped. */
+function checkDeadline(value: unknown): string {
+  const at = typeof value === 'string' && /^\d{4}-\d\d-\d\dT.*(Z|[+-]\d\d:?\d\d)$/.test(value) ? Date.parse(value) : Number.NaN;
+  if (Number.isNaN(at)) throw refusal(`budget.deadline is ${shown(value)}, which is no instant: give one with its time zone, such as 2030-01-31T18:00:00Z.`);
+  if (at <= Date.now()) throw refusal(`budget.deadline is ${shown(value)}, which has passed: give a later one.`);
+  return new Date(at).toISOString();
 }
 
 /** Refuses a cost bound that can't be kept because nobody knows what the model costs. Pure. */

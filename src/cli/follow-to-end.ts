@@ -40,7 +40,7 @@ export async function followToEnd({ host, session, request, from, config, contex
 }
 
 /** Nobody comes back to this kernel: what is stopped, or was served by this command alone, leaves no process to its lease. */
-async function endSandbox(config: ResolvedConfig, { sandbox }: SessionFolder): Promise<void> {
+export async function endSandbox(config: ResolvedConfig, { sandbox }: SessionFolder): Promise<void> {
   const { createBackend } = await import('../world.js');
   const backend = createBackend({ ...config, sandbox: { ...config.sandbox, pool: 0 } });
   await backend.destroy({ backend: backend.name, id: 'ended', folder: sandbox });

@@ -14,6 +14,8 @@ export interface RunOptions extends ConfigFlags {
   approval?: string;
   maxSteps?: number;
   maxCostUsd?: number;
+  maxTokens?: number;
+  deadline?: string;
   maxRepairs?: number;
   cellTimeoutMs?: number;
   out?: string;
@@ -36,6 +38,8 @@ const OPTIONS: Option[] = [
   new Option('--approval <policy>', 'never, or final: a person approves the script'),
   new Option('--max-steps <n>', 'most steps of this request').argParser(toNumber),
   new Option('--max-cost-usd <n>', 'most US dollars for model calls').argParser(toNumber),
+  new Option('--max-tokens <n>', 'most tokens of model calls, prompts included').argParser(toNumber),
+  new Option('--deadline <time>', 'end with what is there: minutes from now (90m), hours (2h), or an instant'),
   new Option('--max-repairs <n>', 'how often a failed check goes back to the model').argParser(toNumber),
   new Option('--cell-timeout-ms <n>', 'time limit of one cell').argParser(toNumber),
   new Option('--allow <folder>', 'inputs may come from here too; repeatable').argParser(collect),
@@ -56,16 +60,22 @@ export function withFollowUpOptions(command: Command): Command {
   return withServing(withConfig(command));
 }
 
-/** The request a command line means; what was not given is left to the configuration. Pure. */
+/** The request a command line means; what was not given is left to the configuration. */
 export function requestOptions(prompt: string, options: RunOptions): RequestOptions {
   const given = <T extends object>(members: T) => Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined)) as Partial<T>;
   return {
     prompt,
     ...given({ inputs: options.input, outputs: options.output, truth: options.truth, pack: options.pack, strategy: options.strategy, idempotencyKey: options.idempotencyKey, labels: options.label }),
     ...given({ approval: options.approval as RequestOptions['approval'] }),
-    budget: given({ maxSteps: options.maxSteps, maxCostUsd: options.maxCostUsd }),
+    budget: given({ maxSteps: options.maxSteps, maxCostUsd: options.maxCostUsd, maxTokens: options.maxTokens, deadline: options.deadline === undefined ? undefined : instant(options.deadline, Date.now()) }),
     limits: given({ maxRepairs: options.maxRepairs, cellTimeoutMs: options.cellTimeoutMs }),
   };
+}
+
+/** `90m` and `2h` from `now` on, in Unix milliseconds, as an instant; anything else is left to admission. Pure. */
+export function instant(given: string, now: number): string {
+  const [, count, unit] = /^(\d{1,6})(m|h)$/.exec(given) ?? [];
+  return count === undefined ? given : new Date(now + Number(count) * (unit === 'h' ? 3_600_000 : 60_000)).toISOString();
 }
 
 function label(value: string, before: Record<string, string> = {}): Record<string, string> {

@@ -20,6 +20,7 @@ export const BOUNDS = {
   stepsPerRun: whole(1, 1000),
   maxSteps: whole(1, 10_000),
   maxCostUsd: { min: 0, max: 100_000, whole: false },
+  maxTokens: whole(1000, 1e9),
   approvalExpiryMs: whole(1000, 365 * DAY_MS),
   maxOutputTokens: whole(16, 1_000_000),
   stallMs: whole(100, 3_600_000),

@@ -91,7 +91,7 @@ export function resolveConfig({ flags = {}, env, cwd }: ConfigSources): Resolved
       approvalExpiryMs: 7 * 86_400_000,
       ...defaults,
       limits: { cellTimeoutMs: 120_000, scriptTimeoutMs: 300_000, memoryBytes: 2 * GIB, diskBytes: 2 * GIB, maxRepairs: null, stepsPerRun: 75, ...limits },
-      budget: { maxSteps: 40, maxCostUsd: null, ...budget },
+      budget: { maxSteps: 40, maxCostUsd: null, maxTokens: null, deadline: null, ...budget },
     },
     admission: { maxInputBytes: 2_000_000_000, maxPromptChars: 100_000, ...given.admission, allow: (given.admission?.allow ?? []).map((value) => place('admission.allow', value)) },
   };

@@ -50,7 +50,7 @@ export const configSchema = section({
       maxRepairs: number(BOUNDS.maxRepairs),
       stepsPerRun: number(BOUNDS.stepsPerRun),
     }),
-    budget: section({ maxSteps: number(BOUNDS.maxSteps), maxCostUsd: number(BOUNDS.maxCostUsd).nullable() }),
+    budget: section({ maxSteps: number(BOUNDS.maxSteps), maxCostUsd: number(BOUNDS.maxCostUsd).nullable(), maxTokens: number(BOUNDS.maxTokens).nullable() }),
   }),
   admission: section({ allow: paths, maxInputBytes: number(BOUNDS.maxInputBytes), maxPromptChars: number(BOUNDS.maxPromptChars) }),
 });

@@ -45,6 +45,11 @@ export function costUsd(usage: Usage, price: Price): number {
   return (fresh * price.prompt + usage.cachedTokens * price.cached + usage.completionTokens * price.completion) / 1e6;
 }
 
+/** Tokens a call can come to: the prompt at 2 characters a token (half of what text usually takes), the reply at full length. Pure. */
+export function worstCaseTokens(call: { promptChars: number; maxOutputTokens: number }): number {
+  return Math.ceil(call.promptChars / 2) + call.maxOutputTokens;
+}
+
 /**
  * US dollars a call can come to: the whole prompt uncached at 2 characters a token (half of what text usually takes),
  * the reply at full length. Pure.

@@ -61,7 +61,7 @@ export const errorTable: Record<ErrorCode, ErrorRow> = {
   'model-stream-cut': { http: 503, retryable: true, remedy: 'The reply ended half-way; the session tries again by itself.' },
   'model-stalled': { http: 503, retryable: true, remedy: 'The reply stood still; the session tries again by itself.' },
   'playbook-mismatch': { http: 502, retryable: false, remedy: 'The scripted model only plays written requests: set OPENAI_BASE_URL and OPENAI_API_KEY to use a real one.' },
-  'budget-exceeded': { http: 409, retryable: false, remedy: 'Raise --max-cost-usd or --max-steps and send the request again.' },
+  'budget-exceeded': { http: 409, retryable: false, remedy: 'Raise --max-steps, --max-tokens or --max-cost-usd and send the request again.' },
   'price-unknown': { http: 400, retryable: false, remedy: 'Declare the price of this model in nl2code.config.yaml under prices, or leave out --max-cost-usd.' },
   'bad-request': { http: 400, retryable: false, remedy: 'Correct the request and send it again.' },
   'bad-input': { http: 400, retryable: false, remedy: 'Correct the input and send the request again.' },

@@ -44,6 +44,10 @@ export interface RequestBudget {
   maxSteps: number;
   /** US dollars for this request's model calls, or null for no bound. */
   maxCostUsd: number | null;
+  /** Prompt and completion tokens of this request's model calls, or null for no bound. */
+  maxTokens: number | null;
+  /** When the request ends with what it has: an ISO 8601 instant in UTC, or null. */
+  deadline: string | null;
 }
 
 /** One admitted request: all options resolved, inputs already in the session. Plain JSON, so that a Schedule can start it. */

@@ -90,6 +90,8 @@ export function requestProblem(request: Request | undefined): string | undefined
   for (const key of COUNTS) {
     if (!(Number.isFinite(numbers[key]) && numbers[key] >= (key === 'maxRepairs' ? 0 : 1))) return `The request was not admitted: ${key} is ${JSON.stringify(numbers[key])}.`;
   }
+  const { deadline } = request.budget;
+  if (deadline && Number.isNaN(Date.parse(deadline))) return `The request was not admitted: deadline is ${JSON.stringify(deadline)}.`;
   // These become paths: of a file that a sandbox sees, and of one that it must never see.
   const stray = [...request.inputs, ...(request.truth ?? [])].find((file) => !isBaseName(file?.name));
   return stray === undefined ? undefined : `The input name ${JSON.stringify(stray?.name)?.slice(0, 200)} is no plain file name.`;

@@ -12,6 +12,8 @@ export interface Spent extends Usage {
   lostCalls: number;
   /** US dollars, without the `unpriced` calls. */
   costUsd: number;
+  /** Tokens that were reserved for the `lostCalls`; absent when there are none. */
+  lostTokens?: number;
   /** Calls of models whose price is not known; absent when there are none. */
   unpriced?: number;
 }
@@ -21,6 +23,7 @@ export const NOTHING_SPENT: Spent = { promptTokens: 0, cachedTokens: 0, completi
 /** Component-wise sum. */
 export function addSpent(a: Spent, b: Spent): Spent {
   const unpriced = (a.unpriced ?? 0) + (b.unpriced ?? 0);
+  const lostTokens = (a.lostTokens ?? 0) + (b.lostTokens ?? 0);
   return {
     promptTokens: a.promptTokens + b.promptTokens,
     cachedTokens: a.cachedTokens + b.cachedTokens,
@@ -28,6 +31,7 @@ export function addSpent(a: Spent, b: Spent): Spent {
     calls: a.calls + b.calls,
     lostCalls: a.lostCalls + b.lostCalls,
     costUsd: a.costUsd + b.costUsd,
+    ...(lostTokens > 0 ? { lostTokens } : {}),
     ...(unpriced > 0 ? { unpriced } : {}),
   };
 }

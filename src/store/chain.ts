@@ -30,9 +30,20 @@ export interface Link {
 export interface LostAttempts {
   calls: number;
   reservedUsd: number;
+  reservedTokens: number;
 }
 
-const total = (reservations: readonly number[]): LostAttempts => ({ calls: reservations.length, reservedUsd: reservations.reduce((sum, usd) => sum + usd, 0) });
+/** What a model call may come to at most. */
+export interface Reservation {
+  usd: number;
+  tokens: number;
+}
+
+const total = (reservations: readonly Reservation[]): LostAttempts => ({
+  calls: reservations.length,
+  reservedUsd: reservations.reduce((sum, { usd }) => sum + usd, 0),
+  reservedTokens: reservations.reduce((sum, { tokens }) => sum + tokens, 0),
+});
 
 const HEAD_BYTES = 64 + 1 + 15;
 
@@ -97,10 +108,10 @@ export class Chain {
   }
 
   /** Marks that an attempt begins an outside effect that costs; `withdraw` takes the mark. */
-  begin(key: Hash, parent: Hash | null, reservedUsd: number): string {
+  begin(key: Hash, parent: Hash | null, { usd, tokens }: Reservation): string {
     const mark = `${key}.try-${randomBytes(6).toString('hex')}`;
     writing('A reservation', () => {
-      const temporary = writeTemporary(this.folder, `${reservedUsd} ${parent ?? ''}`, this.durability);
+      const temporary = writeTemporary(this.folder, `${usd} ${tokens} ${parent ?? ''}`, this.durability);
       renameSync(temporary, join(this.memos, mark));
       syncFolder(this.memos, this.durability);
     });
@@ -127,11 +138,11 @@ export class Chain {
   }
 
   /** Reservations of the marked attempts whose key begins so, in no order. A mark that was not finished has no name. */
-  private marks(prefix: string, wanted: (key: Hash, parent: Hash) => boolean): number[] {
+  private marks(prefix: string, wanted: (key: Hash, parent: Hash) => boolean): Reservation[] {
     const names = readdirSync(this.memos).filter((name) => name.startsWith(prefix) && name.includes('.try-'));
     return names.flatMap((name) => {
-      const [reservedUsd, parent] = readFileSync(join(this.memos, name), 'utf8').split(' ');
-      return wanted(name.split('.')[0]!, parent!) ? [Number(reservedUsd) || 0] : [];
+      const [usd, tokens, parent] = readFileSync(join(this.memos, name), 'utf8').split(' ');
+      return wanted(name.split('.')[0]!, parent!) ? [{ usd: Number(usd) || 0, tokens: Number(tokens) || 0 }] : [];
     });
   }
 

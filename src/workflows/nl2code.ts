@@ -37,7 +37,8 @@ const executing = wf.proxyActivities<StepActivities>({ heartbeatTimeout, startTo
  */
 export async function nl2codeWorkflow(input: Nl2codeInput): Promise<Nl2codeResult> {
   const problem = requestProblem(input?.request);
-  const state = input?.carried ?? newSession(wf.workflowInfo().workflowId, input?.request);
+  // A run of an older version carries less than this one knows.
+  const state = { ...newSession(wf.workflowInfo().workflowId, input?.request), ...input?.carried };
   state.stepsThisRun = 0;
   let answer: { actor: string; decision: Decision } | undefined;
   let verdict: Verdict | null = null;
@@ -98,11 +99,14 @@ export async function nl2codeWorkflow(input: Nl2codeInput): Promise<Nl2codeResul
   const root = wf.CancellationScope.current();
   const cancelled = () => new Halt({ status: 'stopped', reason: 'cancelled through Temporal' });
   const handled = () => wf.CancellationScope.nonCancellable(() => wf.condition(wf.allHandlersFinished));
+  let late = false;
+  const missed = () => new Halt({ status: 'stopped', reason: `budget: the deadline ${state.request.budget.deadline} has passed` });
   const ports: Ports = {
     async step<K extends StepKind>(call: StepCall<K>): Promise<StepReply<K>> {
       // A request that was accepted is opened and closed whatever happens, or its stop would have nowhere to be recorded.
       const bracket = call.kind === 'open' || call.kind === 'close';
       if (state.stopping && !bracket) throw stopped();
+      if (late && !bracket) throw missed();
       const scope = new wf.CancellationScope({ cancellable: !bracket });
       if (bracket) closing = call.kind === 'close';
       else cancelStep = () => scope.cancel();
@@ -114,7 +118,7 @@ export async function nl2codeWorkflow(input: Nl2codeInput): Promise<Nl2codeResul
       } catch (error) {
         if (bracket) throw error;
         if (root.consideredCancelled) throw cancelled();
-        if (error instanceof wf.ActivityFailure) throw state.stopping ? stopped() : haltOf(error);
+        if (error instanceof wf.ActivityFailure) throw state.stopping ? stopped() : late ? missed() : haltOf(error);
         throw error;
       } finally {
         cancelStep = () => {};
@@ -123,11 +127,12 @@ export async function nl2codeWorkflow(input: Nl2codeInput): Promise<Nl2codeResul
     async decision() {
       answer = undefined;
       try {
-        await wf.condition(() => answer !== undefined || state.stopping, state.request.approval.expiryMs);
+        await wf.condition(() => answer !== undefined || state.stopping || late, state.request.approval.expiryMs);
       } catch (error) {
         throw root.consideredCancelled ? cancelled() : error;
       }
       if (state.stopping && !answer) throw stopped();
+      if (late && !answer) throw missed();
       return answer ?? { actor: 'clock', decision: { kind: 'expired' } };
     },
     async boundary() {
@@ -140,7 +145,20 @@ export async function nl2codeWorkflow(input: Nl2codeInput): Promise<Nl2codeResul
   };
   do {
     verdict = null;
+    late = false;
+    const clock = new wf.CancellationScope();
+    const { deadline } = state.request.budget;
+    if (deadline) {
+      const passed = () => {
+        late = true;
+        cancelStep();
+      };
+      // oxlint-disable-next-line no-restricted-properties -- the SDK's clock, which replay sets
+      const left = Date.parse(deadline) - Date.now();
+      clock.run(() => wf.sleep(Math.max(1, left))).then(passed, () => undefined);
+    }
     verdict = await drive(strategies[state.request.strategy], state, ports);
+    clock.cancel();
     await handled();
   } while (takeNext(state));
   return { head: state.head, verdict, spent: state.spent };

@@ -45,7 +45,7 @@ describe('precedence', () => {
         approval: 'never',
         approvalExpiryMs: 604_800_000,
         limits: { cellTimeoutMs: 120_000, scriptTimeoutMs: 300_000, memoryBytes: 2 ** 31, diskBytes: 2 ** 31, maxRepairs: null, stepsPerRun: 75 },
-        budget: { maxSteps: 40, maxCostUsd: null },
+        budget: { maxSteps: 40, maxCostUsd: null, maxTokens: null, deadline: null },
       },
       admission: { allow: [], maxInputBytes: 2_000_000_000, maxPromptChars: 100_000 },
     });
@@ -62,7 +62,7 @@ describe('precedence', () => {
     yaml('defaults:\n  limits:\n    maxRepairs: 1\n  budget: { maxCostUsd: 0.5 }\n');
     const { defaults } = resolved();
     expect(defaults.limits).toMatchObject({ maxRepairs: 1, stepsPerRun: 75 });
-    expect(defaults.budget).toEqual({ maxSteps: 40, maxCostUsd: 0.5 });
+    expect(defaults.budget).toEqual({ maxSteps: 40, maxCostUsd: 0.5, maxTokens: null, deadline: null });
     expect(defaults.strategy).toBe('codeact');
   });
 
@@ -110,7 +110,7 @@ describe('the configuration file', () => {
     yaml('taskqueus: x\n');
     expect(refusal()).toContain('did you mean "taskQueue"?');
     yaml('defaults: { budget: { zzzzzzzzzzzzzzzz: 1 } }\n');
-    expect(refusal()).toContain('the known keys here are maxSteps, maxCostUsd.');
+    expect(refusal()).toContain('the known keys here are maxSteps, maxCostUsd, maxTokens.');
     yaml('prices: { m: { prompt: 1, completion: 2, cachd: 3 } }\n');
     expect(refusal()).toContain('did you mean "prices.m.cached"?');
   });

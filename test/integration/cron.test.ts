@@ -111,7 +111,7 @@ test('a run that can pay for no further call stops with what it has, and says wh
   expect(result).toMatchObject({ status: 'stopped', script: null, steps: 4, spent: { calls: 2, lostCalls: 0 } });
   expect(result.spent.costUsd).toBeGreaterThan(0.01);
   expect(result.spent.costUsd).toBeCloseTo(result.spent.completionTokens / 1000, 9);
-  expect(result.reason).toBe(`budget: $${result.spent.costUsd.toFixed(4)} of $1.01 are spent and the next call may cost $1.0000. Raise --max-cost-usd or --max-steps and send the request again.`);
+  expect(result.reason).toBe(`budget: $${result.spent.costUsd.toFixed(4)} of $1.01 are spent and the next call may cost $1.0000. Raise --max-steps, --max-tokens or --max-cost-usd and send the request again.`);
   expect(readFileSync(join(home, 'result', 'numbers.py'), 'utf8')).toContain('NUMBER = 15');
   const kinds = readFileSync(join(home, 'result', 'trace.jsonl'), 'utf8').trim().split('\n').map((line) => (JSON.parse(line) as { kind: string }).kind);
   expect(kinds).toEqual(['open', 'execute', 'plan', 'code', 'execute', 'close']);

@@ -59,6 +59,25 @@ describe('a session', () => {
     await record('budget', session);
   });
 
+  test('stops before a call that may not fit its tokens', async () => {
+    const { result } = await run({ budget: { maxTokens: 4000 } });
+    expect(result).toMatchObject({ status: 'stopped', reason: expect.stringMatching(/^budget: \d+ of 4000 tokens are spent and the next call may take \d+\./) as string });
+    expect(result!.spent.promptTokens + result!.spent.completionTokens).toBeLessThanOrEqual(4000);
+  });
+
+  test('ends at its deadline, also in the middle of a step, with what it has', async () => {
+    const deadline = new Date(Date.now() + 3000).toISOString();
+    const { result } = await run({ prompt: 'Write the numbers, slowly.', budget: { deadline } });
+    expect(result).toMatchObject({ status: 'stopped', reason: `budget: the deadline ${deadline} has passed` });
+    expect(Date.now()).toBeGreaterThanOrEqual(Date.parse(deadline));
+  });
+
+  test('that waits for a person ends at its deadline too', async () => {
+    const { result, session } = await run({ strategy: 'single-shot', approval: 'final', budget: { deadline: new Date(Date.now() + 6000).toISOString() } });
+    expect(result).toMatchObject({ status: 'stopped', reason: expect.stringMatching(/^budget: the deadline/) as string });
+    await record('deadline', session);
+  });
+
   test('started twice under one key is one session', async () => {
     const first = await rig.client.start({ prompt, idempotencyKey: 'once' });
     const second = await rig.client.start({ prompt, idempotencyKey: 'once' });

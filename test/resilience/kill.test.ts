@@ -167,7 +167,7 @@ test('a kernel killed in a cell is an observation: the cell is not run again, an
     const { kernel, child } = rig.sandboxPids(session);
     process.kill(kernel!, 'SIGKILL');
     const { result } = await rig.end(session);
-    expect(result).toMatchObject({ status: 'verified' });
+    expect(result).toMatchObject({ status: 'verified', reason: null });
     expect(rig.effects(session)).toEqual(['victim']);
     expect((await rig.report()).conversations[0]).toMatchObject({ ok: true });
     expect(rig.sandboxPids(session).child).toBe(child);

@@ -69,11 +69,11 @@ describe('chain', () => {
 
   test('an attempt that died counts with its reservation; a withdrawn one does not', () => {
     const { chain } = folder;
-    chain.begin(key(1), null, 0.25);
-    expect(chain.lost(key(1))).toEqual({ calls: 1, reservedUsd: 0.25 });
-    chain.withdraw(chain.begin(key(1), null, 0.5));
-    expect(chain.lost(key(1))).toEqual({ calls: 1, reservedUsd: 0.25 });
-    expect(chain.lost(key(2))).toEqual({ calls: 0, reservedUsd: 0 });
+    chain.begin(key(1), null, { usd: 0.25, tokens: 1000 });
+    expect(chain.lost(key(1))).toEqual({ calls: 1, reservedUsd: 0.25, reservedTokens: 1000 });
+    chain.withdraw(chain.begin(key(1), null, { usd: 0.5, tokens: 1000 }));
+    expect(chain.lost(key(1))).toEqual({ calls: 1, reservedUsd: 0.25, reservedTokens: 1000 });
+    expect(chain.lost(key(2))).toEqual({ calls: 0, reservedUsd: 0, reservedTokens: 0 });
   });
 
   test('what no record accounts for: a step given up, and an attempt that lost a race', () => {
@@ -81,13 +81,13 @@ describe('chain', () => {
     const open = chain.commit(key(0), record({ kind: 'open', args: { request: { id: 'r1' } } }), 1);
     const asked = record({ parent: open.hash, spent: { ...NOTHING_SPENT, calls: 1, lostCalls: 1 } });
     const asking = memoKey(asked as unknown as StepCall);
-    for (let attempt = 0; attempt < 2; attempt += 1) chain.begin(asking, open.hash, 0.25);
+    for (let attempt = 0; attempt < 2; attempt += 1) chain.begin(asking, open.hash, { usd: 0.25, tokens: 1000 });
     const reply = chain.commit(asking, asked, 2);
-    expect(chain.unaccounted(chain.walk(reply.hash))).toEqual({ calls: 0, reservedUsd: 0 });
-    chain.begin(asking, open.hash, 0.25);
-    chain.begin(key(9), reply.hash, 0.5);
-    chain.begin(key(8), 'f'.repeat(64), 4);
-    expect(chain.unaccounted(chain.walk(reply.hash))).toEqual({ calls: 2, reservedUsd: 0.75 });
+    expect(chain.unaccounted(chain.walk(reply.hash))).toEqual({ calls: 0, reservedUsd: 0, reservedTokens: 0 });
+    chain.begin(asking, open.hash, { usd: 0.25, tokens: 1000 });
+    chain.begin(key(9), reply.hash, { usd: 0.5, tokens: 1000 });
+    chain.begin(key(8), 'f'.repeat(64), { usd: 4, tokens: 1000 });
+    expect(chain.unaccounted(chain.walk(reply.hash))).toEqual({ calls: 2, reservedUsd: 0.75, reservedTokens: 2000 });
   });
 
   test('a later attempt moves the head that the first did not live to move', () => {

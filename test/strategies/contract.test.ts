@@ -102,7 +102,7 @@ describe.each(STRATEGIES)('strategy %s', (strategy) => {
   });
 
   test('maxSteps bounds the steps, and the end says so', async () => {
-    const run = await play({ strategy, budget: { maxSteps: 1, maxCostUsd: null } }, { execute: [ok()] });
+    const run = await play({ strategy, budget: { maxSteps: 1, maxCostUsd: null, maxTokens: null, deadline: null } }, { execute: [ok()] });
     expect(run.verdict).toEqual({ request: 'r1', status: 'stopped', reason: 'budget: all 1 steps are used' });
   });
 

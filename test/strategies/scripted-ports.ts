@@ -23,7 +23,7 @@ export function request(over: Partial<Request> = {}): Request {
     sandbox: 'process',
     isolation: 'bubblewrap',
     limits: { cellTimeoutMs: 1000, scriptTimeoutMs: 1000, memoryBytes: 1, diskBytes: 1, maxRepairs: 2, stepsPerRun: 75 },
-    budget: { maxSteps: 40, maxCostUsd: null },
+    budget: { maxSteps: 40, maxCostUsd: null, maxTokens: null, deadline: null },
     approval: { policy: 'never', expiryMs: 1000 },
     labels: {},
     ...over,

@@ -1,0 +1,36 @@
+import type { Price } from '../config.js';
+import { Nl2codeError } from '../session/error-table.js';
+import type { RequestBudget } from '../session/request.js';
+import type { Spent } from '../session/usage.js';
+import type { Reservation } from '../store/chain.js';
+import { worstCaseTokens, worstCaseUsd } from './prices.js';
+
+/** A reply shorter than this says nothing: the call is not made. */
+const LEAST_OUTPUT_TOKENS = 256;
+
+/**
+ * What a call may come to, bounded by what its request has left: under `maxTokens` the reply is made to fit. Throws `budget-exceeded`
+ * when the call might not fit, `price-unknown` when nobody can tell. Pure.
+ */
+export function reserve(
+  budget: Pick<RequestBudget, 'maxCostUsd' | 'maxTokens'>,
+  spent: Spent,
+  call: { promptChars: number; maxOutputTokens: number },
+  price: Price | undefined,
+): Reservation & { maxOutputTokens: number } {
+  const { maxCostUsd, maxTokens } = budget;
+  let { maxOutputTokens } = call;
+  if (maxTokens) {
+    const used = spent.promptTokens + spent.completionTokens + (spent.lostTokens ?? 0);
+    const prompt = worstCaseTokens({ promptChars: call.promptChars, maxOutputTokens: 0 });
+    maxOutputTokens = Math.min(maxOutputTokens, maxTokens - used - prompt);
+    if (maxOutputTokens < LEAST_OUTPUT_TOKENS) throw new Nl2codeError('budget-exceeded', `budget: ${used} of ${maxTokens} tokens are spent and the next call may take ${prompt + LEAST_OUTPUT_TOKENS}.`);
+  }
+  const worst = { promptChars: call.promptChars, maxOutputTokens };
+  const usd = price ? worstCaseUsd(worst, price) : 0;
+  if (maxCostUsd !== null) {
+    if (!price) throw new Nl2codeError('price-unknown', 'The price of this model is not known, so a cost bound can not be kept.');
+    if (spent.costUsd + usd > maxCostUsd) throw new Nl2codeError('budget-exceeded', `budget: $${spent.costUsd.toFixed(4)} of $${maxCostUsd} are spent and the next call may cost $${usd.toFixed(4)}.`);
+  }
+  return { usd, tokens: worstCaseTokens(worst), maxOutputTokens };
+}
