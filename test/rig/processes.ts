@@ -169,7 +169,17 @@ export function alive(pid: number): boolean {
 export function children(pid: number): number[] {
   const found: number[] = [];
   for (const task of existing(`/proc/${pid}/task`)) found.push(...childrenOfThread(`/proc/${pid}/task/${task}/children`));
-  return found.sort((a, b) => a - b);
+  // Not by number: pids begin anew after the greatest.
+  return found.sort((a, b) => startTime(a) - startTime(b) || a - b);
+}
+
+/** Clock ticks from boot to the start of a process; 0 when it is gone. */
+function startTime(pid: number): number {
+  try {
+    return Number(readFileSync(`/proc/${pid}/stat`, 'utf8').replace(/^.*\) /s, '').split(' ')[19]);
+  } catch {
+    return 0;
+  }
 }
 
 function childrenOfThread(path: string): number[] {
