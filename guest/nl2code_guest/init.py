@@ -37,7 +37,7 @@ from nl2code_guest.zygote_start import StartedZygote
 #: The host's built-in cell.
 INSPECTION = "__import__('nl2code_guest.inspection', fromlist=['report']).report()"
 _MAX_STREAMS = 8
-#: A kernel whose socket has ended is given this long to be seen dead.
+#: A kernel whose socket has ended is looked at again after this time: either it is dying, or a cell has closed the socket.
 _DEATH_S = 0.5
 
 
@@ -271,7 +271,11 @@ class Init:
         elif due == "kill":
             kernel.kill()
         if kernel.doomed_at is not None and kernel.doomed_at <= time.monotonic():
-            kernel.end_as_broken()
+            if kernel.is_dying():
+                # Its socket is closed before its end is told, and on a busy machine long before.
+                kernel.doomed_at = time.monotonic() + _DEATH_S
+            else:
+                kernel.end_as_broken()
 
     # --- the kernel ------------------------------------------------------------------------------------------------
 

@@ -19,6 +19,7 @@ from typing import Any
 
 from nl2code_guest.cell_output import Stream
 from nl2code_guest.frames import Frame, FrameError
+from nl2code_guest.system_calls import is_exiting
 from nl2code_guest.wire import Wire
 
 _PIPE_BYTES = 256 << 10
@@ -87,6 +88,10 @@ class KernelLink:
             return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
         except ChildProcessError:
             return True
+
+    def is_dying(self) -> bool:
+        """Whether the process is on its way out, or gone."""
+        return self.pid is not None and is_exiting(self.pid)
 
     def end_as_broken(self) -> None:
         """Ends a kernel that there is no way back to."""

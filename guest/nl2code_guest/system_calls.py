@@ -11,6 +11,9 @@ from collections.abc import Callable, Iterable
 
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_CHILD_SUBREAPER = 1, 4, 36
 
+#: Flag of a process in /proc/<pid>/stat; include/linux/sched.h.
+_PF_EXITING = 0x4
+
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -56,6 +59,15 @@ def close_all_but(keep: Iterable[int]) -> None:
         if low < fd:
             os.closerange(low, fd)
         low = fd + 1
+
+
+def is_exiting(pid: int) -> bool:
+    """Whether the kernel has begun to end this process, or has ended it: what it held is then closed one after the other."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as stat:
+            return bool(int(stat.read().rpartition(b")")[2].split()[6]) & _PF_EXITING)
+    except OSError:
+        return True
 
 
 def _descendants(of: int, spared: Callable[[int], bool]) -> list[int]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,6 +12,7 @@ from harness import Guest, Start, alive, kill, sha, until_gone
 
 from nl2code_guest.ledger import Ledger, LedgerError
 from nl2code_guest.reply import died_reply
+from nl2code_guest.system_calls import is_exiting
 
 APPEND = "print(open('effects', 'a').write('x'))"
 
@@ -214,3 +218,14 @@ def test_a_dead_kernel_takes_what_it_started_with_it(guest: Guest) -> None:
     daemon = int(guest.run("import subprocess\nsubprocess.Popen(['sleep', '60'], start_new_session=True).pid").text)
     guest.run("import os; os._exit(3)")
     assert until_gone(daemon)
+
+
+def test_a_process_that_ends_is_told_from_one_that_goes_on() -> None:
+    process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    assert not is_exiting(process.pid)
+    process.kill()
+    # Its end is not taken note of, so it stays as a zombie.
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    assert is_exiting(process.pid)
+    process.communicate()
+    assert is_exiting(process.pid)
