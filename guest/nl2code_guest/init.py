@@ -37,7 +37,7 @@ from nl2code_guest.zygote_start import StartedZygote
 #: The host's built-in cell.
 INSPECTION = "__import__('nl2code_guest.inspection', fromlist=['report']).report()"
 _MAX_STREAMS = 8
-#: A kernel whose socket has ended is looked at again after this time: either it is dying, or a cell has closed the socket.
+#: A kernel whose socket has ended is looked at again after this: it is dying, or a cell has closed the socket.
 _DEATH_S = 0.5
 
 

@@ -62,7 +62,7 @@ def close_all_but(keep: Iterable[int]) -> None:
 
 
 def is_exiting(pid: int) -> bool:
-    """Whether the kernel has begun to end this process, or has ended it: what it held is then closed one after the other."""
+    """Whether Linux has begun to end this process, or has ended it: what it holds is closed bit by bit."""
     try:
         with open(f"/proc/{pid}/stat", "rb") as stat:
             return bool(int(stat.read().rpartition(b")")[2].split()[6]) & _PF_EXITING)
