@@ -8,12 +8,13 @@ MESSAGE_CHARS = 600
 
 
 class Finding(TypedDict, total=False):
-    """One thing that is wrong. ``code`` and ``message`` are always there; the host adds the remedy."""
+    """One thing that is wrong. ``code`` and ``message`` are always there; where no remedy is, the host has one."""
 
     code: str
     message: str
     line: int
     path: str
+    remedy: str
 
 
 def shown(value: object, chars: int = 60) -> str:

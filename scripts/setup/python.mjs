@@ -16,6 +16,31 @@ export function checkingPython({ root, runtimeDir }) {
   return environment({ name: 'python-dev', folder: join(runtimeDir, 'python-dev'), list: join(root, 'guest/requirements/dev.txt'), beside: join(runtimeDir, 'python') });
 }
 
+/** What reads a script's calls before it runs, and the libraries' types: folders of the sandbox's Python, off its path. */
+export function callChecks({ root, runtimeDir }) {
+  const folder = join(runtimeDir, 'python');
+  const list = join(root, 'guest/requirements/checks.txt');
+  const marker = join(folder, 'checks', '.complete');
+  const fingerprint = () => createHash('sha256').update(`1\n${readFileSync(list, 'utf8')}${readFileSync(join(root, 'guest/requirements/runtime.txt'), 'utf8')}`).digest('hex');
+  return {
+    name: 'checks',
+    check: async () => (!existsSync(list) ? '' : existsSync(marker) && readFileSync(marker, 'utf8') === fingerprint() ? 'checks' : null),
+    install: async (report) => {
+      report.working('checks', 'packages of guest/requirements/checks.txt, and the types of the libraries');
+      const { chosen, all } = await chosenFor(folder);
+      const python = join(folder, 'bin', 'python3');
+      const target = join(folder, 'checks');
+      rmSync(target, { recursive: true, force: true });
+      await installPackages({ chosen, all, folder, list, target });
+      await run(python, ['-I', '-m', 'compileall', '-q', '-j', '0', target]);
+      const ahead = await run(python, ['-s', '-P', '-m', 'nl2code_checks.library_types'], { cwd: folder, env: { ...cleanEnvironment, PYTHONPATH: join(root, 'guest'), PYTHONDONTWRITEBYTECODE: '1' } });
+      if (ahead.code !== 0) throw new SetupProblem(`The types of the Python packages could not be read (${ahead.tail}): run this again.`);
+      writeFileSync(marker, fingerprint());
+      return 'checks';
+    },
+  };
+}
+
 /** Written last, so an interrupted installation has none and is done again from the start. */
 const markerOf = (folder) => join(folder, '.complete');
 
@@ -55,19 +80,25 @@ async function install({ chosen, all, folder, list, beside }) {
   const made = await run(chosen.file, ['-I', '-m', 'venv', '--without-pip', folder], { env: cleanEnvironment });
   if (made.code !== 0) throw new SetupProblem(`${chosen.file} could not make an environment (${made.tail}): install its venv module (Debian and Ubuntu: apt-get install python3-venv) and run this again.`);
   const python = join(folder, 'bin', 'python3');
+  await installPackages({ chosen, all, folder, list });
+  const packages = sitePackages(folder);
+  if (beside !== undefined) writeFileSync(join(packages, 'beside.pth'), `${sitePackages(beside)}\n`);
+  // Sandboxes see this folder read-only and could not keep what they compile. Some packages carry test files that do not compile.
+  await run(python, ['-I', '-m', 'compileall', '-q', '-j', '0', '-x', '[/\\\\]tests?[/\\\\]', packages]);
+}
+
+/** Installs a list into an environment, or beside its packages into the folder `target`. */
+async function installPackages({ chosen, all, folder, list, target }) {
+  const python = join(folder, 'bin', 'python3');
   const scratch = mkdtempSync(join(folder, '..', 'tmp-pip-'));
   try {
     const [pip, ...args] = await findPip({ python, chosen, all, scratch });
-    const options = ['--no-deps', '--no-compile', '--no-user', '--only-binary', ':all:', '--disable-pip-version-check', '--no-input'];
+    const options = ['--no-deps', '--no-compile', '--only-binary', ':all:', '--disable-pip-version-check', '--no-input', ...(target === undefined ? ['--no-user'] : ['--target', target])];
     const result = await run(pip, [...args, '--python', python, 'install', ...options, '-r', list], { env: cleanEnvironment });
     if (result.code !== 0) throw new SetupProblem(`The Python packages could not be installed (${result.tail}): check the network and the index in your pip configuration, then run this again.`);
   } finally {
     rmSync(scratch, { recursive: true, force: true });
   }
-  const packages = sitePackages(folder);
-  if (beside !== undefined) writeFileSync(join(packages, 'beside.pth'), `${sitePackages(beside)}\n`);
-  // Sandboxes see this folder read-only and could not keep what they compile. Some packages carry test files that do not compile.
-  await run(python, ['-I', '-m', 'compileall', '-q', '-j', '0', '-x', '[/\\\\]tests?[/\\\\]', packages]);
 }
 
 function sitePackages(folder) {

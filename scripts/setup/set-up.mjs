@@ -6,7 +6,7 @@ import { bubblewrap } from './bubblewrap.mjs';
 import { withSetupLock } from './lock.mjs';
 import { npmPackages } from './npm-packages.mjs';
 import { SetupProblem } from './problem.mjs';
-import { checkingPython, sandboxPython } from './python.mjs';
+import { callChecks, checkingPython, sandboxPython } from './python.mjs';
 import { Report } from './report.mjs';
 import { temporalServer } from './temporal.mjs';
 
@@ -33,7 +33,7 @@ async function setUp({ quiet, dev, runtimeDir }) {
   const report = new Report({ quiet });
   const place = { root, runtimeDir };
   const isCheckout = existsSync(join(root, 'package-lock.json'));
-  const rest = [sandboxPython(place), ...(dev ? [checkingPython(place)] : []), temporalServer(place), bubblewrap()];
+  const rest = [sandboxPython(place), callChecks(place), ...(dev ? [checkingPython(place)] : []), temporalServer(place), bubblewrap()];
   if (existsSync(join(root, 'src'))) rest.push((await import('./dist.mjs')).dist(place));
   const stages = [isCheckout ? [npmPackages(place)] : [], rest];
 
@@ -58,10 +58,10 @@ async function installMissing(stages, report) {
   return labels;
 }
 
-/** The checking Python needs the sandbox's; everything else of a stage goes side by side. */
+/** The checking Python and the checks need the sandbox's Python; everything else of a stage goes side by side. */
 const waiting = new Map();
 function installItem(item, report, stage) {
-  const before = item.name === 'python-dev' ? stage.find((each) => each.name === 'python') : undefined;
+  const before = ['python-dev', 'checks'].includes(item.name) ? stage.find((each) => each.name === 'python') : undefined;
   const started = (async () => {
     if (before !== undefined) await waiting.get(before);
     return (await item.check()) ?? (await report.timed(item.name, () => item.install(report)));

@@ -9,16 +9,20 @@ import { bounded, newMark, pythonValue, readReport } from './report.js';
 /** Nobody else speaks to this sandbox: its id is random. */
 const EPOCH: Epoch = [1, 1];
 const STATIC_MS = 30_000;
+const CALLS_MS = 60_000;
 const COMPARE_MS = 180_000;
 const CHECK_MS = 180_000;
 const MAX_REPORT_CHARS = 1_000_000;
 
+const count = () => z.number().int().nonnegative();
 const foundBy = (codes: readonly [FindingCode, ...FindingCode[]]) =>
-  z.array(z.object({ code: z.enum(codes), message: bounded(1_000), line: z.number().int().positive().optional(), path: bounded(500).optional() })).max(50);
+  z.array(z.object({ code: z.enum(codes), message: bounded(1_000), remedy: bounded(400).optional(), line: z.number().int().positive().optional(), path: bounded(500).optional() })).max(50);
 const outcomeSchema = z.object({
   results: z.array(z.object({ name: bounded(80), ok: z.boolean().nullable(), detail: bounded(600), path: bounded(300).optional() })).max(100),
   broken: bounded(600).nullable(),
 });
+
+const callsSchema = z.object({ findings: foundBy(['unknown-import', 'unknown-call', 'wrong-arguments']), calls: count(), looked: count(), why: bounded(300).nullable() });
 
 /** What a pack's check answered, or why it broke. */
 export type CheckOutcome = z.infer<typeof outcomeSchema>;
@@ -52,6 +56,15 @@ export class Examiner {
     const { report, why } = await this.call('static', `examine(${pythonValue(script)})`, foundBy(['syntax-error', 'no-main', 'credentials']), STATIC_MS);
     if (!report) return [finding('syntax-error', `The script can't be parsed: ${why}.`)];
     return report.map(({ code, message, ...more }) => finding(code, message, more));
+  }
+
+  /** Looks for calls that can't succeed, by the installed packages and the pack's libraries. What broke it is no finding. */
+  async calls(script: string): Promise<{ found: Finding[]; detail: string } | { why: string }> {
+    const { report, why } = await this.call('calls', `examine_calls(${pythonValue(script)})`, callsSchema, CALLS_MS);
+    if (!report) return { why };
+    const found = report.findings.map(({ code, message, remedy, ...more }) => finding(code, message, { ...more, ...(remedy ? { remedy } : {}) }));
+    if (found.length === 0 && report.why) return { why: report.why };
+    return { found, detail: `${report.looked} of ${report.calls} resolved` };
   }
 
   /** Imports ahead what comparing and checks will need, while the script runs. Its failure shows later, where it matters. */

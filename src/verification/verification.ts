@@ -57,6 +57,9 @@ export class Verification {
     const { job, sheet } = this;
     const first = this.start('a');
     if (!this.decideStatic(await this.examiner.read(job.script))) return SEEN_NOTHING;
+    const calls = await this.examiner.calls(job.script);
+    if ('why' in calls) sheet.skip('calls', calls.why);
+    else if (!sheet.decide('calls', calls.found, calls.detail)) return this.close('it would fail at a call that is wrong', SEEN_NOTHING);
     this.track(this.examiner.warmUp(this.needed()));
 
     await first.ready;

@@ -14,7 +14,7 @@ test('a good script is verified, its outputs are kept and its sandboxes are gone
   const progress: string[] = [];
   const seen = await room.verify(GOOD, { outputs: ['out.csv'], onProgress: ({ check, state }) => progress.push(`${check} ${state}`) });
   expect(seen).toMatchObject({ kind: 'verification', ok: true, findings: [], isolation: 'bubblewrap', stdout: { text: 'done\n', omitted: 0 } });
-  expect(states(seen)).toEqual({ parses: 'passed', main: 'passed', credentials: 'passed', runs: 'passed', outputs: 'passed', repeats: 'passed' });
+  expect(states(seen)).toEqual({ parses: 'passed', main: 'passed', credentials: 'passed', calls: 'passed', runs: 'passed', outputs: 'passed', repeats: 'passed' });
   expect(progress).toEqual(seen.checks.map(({ check, state }) => `${check} ${state}`));
   expect(seen.outputs).toMatchObject([{ path: 'out.csv', role: 'output', bytes: 17 }]);
   expect(room.kept.get(seen.outputs[0]!.sha256)!.toString()).toBe('id,y\n1,1.0\n2,0.5\n');
@@ -34,7 +34,7 @@ test('what was submitted and is no file is a finding, and nothing is started', a
 test('a script that does not parse is not run, and the line is named', async () => {
   const seen = await room.verify('import os\nopen("ran", "w"\n');
   expect(seen.findings).toMatchObject([{ code: 'syntax-error', line: 2 }]);
-  expect(seen.checks.slice(1).map(({ state, detail }) => `${state}: ${detail}`)).toEqual(Array(5).fill('not-run: the script does not parse'));
+  expect(seen.checks.slice(1).map(({ state, detail }) => `${state}: ${detail}`)).toEqual(Array(6).fill('not-run: the script does not parse'));
   expect(seen.outputs).toEqual([]);
 });
 
@@ -42,8 +42,16 @@ test('a script without main() and with a credential is found out and the secret 
   const seen = await room.verify('password = "hunter2-hunter2"\nopen("o.txt", "w").write("x")\n', { outputs: ['o.txt'] });
   expect(seen.findings).toMatchObject([{ code: 'no-main' }, { code: 'credentials', line: 1 }]);
   expect(JSON.stringify(seen)).not.toContain('hunter2');
-  expect(states(seen)).toEqual({ parses: 'passed', main: 'failed', credentials: 'failed', runs: 'passed', outputs: 'passed', repeats: 'passed' });
+  expect(states(seen)).toEqual({ parses: 'passed', main: 'failed', credentials: 'failed', calls: 'passed', runs: 'passed', outputs: 'passed', repeats: 'passed' });
   expect(seen.ok).toBe(false);
+});
+
+test('a call that can not succeed is found before anything runs, with what was meant', async () => {
+  const seen = await room.verify(scriptOf("open('o.txt', 'w').write(str(np.zero(3)))\nframe = pd.DataFrame({'a': [1]})\nframe.iteritems()\nframe.sort_values('a', reverse=True)", 'import numpy as np\nimport pandas as pd\n'), { outputs: ['o.txt'] });
+  expect(seen.findings.map(({ code, line }) => `${code} ${line}`)).toEqual(['unknown-call 7', 'unknown-call 9', 'wrong-arguments 10']);
+  expect(seen.findings[0]!.remedy).toMatch(/^Did you mean zeros.* zeros\(shape, dtype=None/);
+  expect(states(seen)).toMatchObject({ credentials: 'passed', calls: 'failed', runs: 'not-run', repeats: 'not-run' });
+  expect(seen.outputs).toEqual([]);
 });
 
 test('a script that raises shows its own lines and the error', async () => {
