@@ -27,9 +27,8 @@ describe('JSON in prose', () => {
     ['quoted pairs that are no JSON', '{"x}\n"}'.repeat(50_000)],
     ['nested pairs that are no JSON', `${'{x'.repeat(90)}${'}'.repeat(90)}`.repeat(1500)],
   ])('is found or given up in bounded time among %s', (_, text) => {
-    const began = performance.now();
-    jsonIn(text);
-    expect(performance.now() - began).toBeLessThan(3000);
+    // Without the bound these take minutes, beyond the time-out of any test.
+    expect(jsonIn(text)).toEqual([]);
   });
 });
 
