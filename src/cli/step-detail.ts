@@ -52,7 +52,7 @@ function describe(folder: SessionFolder, record: StepRecord): StepDetail {
 function verification({ ok, checks, findings }: Extract<Observation, { kind: 'verification' }>): Pick<StepDetail, 'lines' | 'ok'> {
   const sign = { passed: '✓', failed: '✗', 'not-run': '–' };
   // What nearly always passes is worth a word only when it did not.
-  const quiet = ['parses', 'main', 'credentials'];
+  const quiet = ['parses', 'main', 'credentials', 'plain', 'bad input'];
   const own = checks.filter(({ check, state }) => !check.startsWith('pack:') && (state !== 'passed' || !quiet.includes(check))).map(({ check, state }) => `${check} ${sign[state]}`);
   const pack = checks.filter(({ check }) => check.startsWith('pack:'));
   const counted = pack.length > 0 ? [`pack ${pack.filter(({ state }) => state === 'passed').length}/${pack.length}`] : [];

@@ -1,6 +1,8 @@
 /** Something verification found wrong with the script: data for the model and the person, never an exception. */
 export interface Finding {
   code: FindingCode;
+  /** A warning is told, and does not keep a script from being verified. */
+  severity?: 'warning';
   /** One sentence that says what is wrong, with the value. */
   message: string;
   /** What to do about it. */
@@ -19,8 +21,12 @@ export type FindingCode =
   | 'unknown-import'
   | 'unknown-call'
   | 'wrong-arguments'
+  | 'reads-clock'
+  | 'no-header'
+  | 'exit-code-lost'
   | 'run-failed'
   | 'run-timeout'
+  | 'bad-input-unclear'
   | 'output-missing'
   | 'output-unreadable'
   | 'output-differs'

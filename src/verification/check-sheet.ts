@@ -18,16 +18,17 @@ export class CheckSheet {
     this.open = [...names];
   }
 
-  /** True while nothing failed and nothing was found. */
+  /** True while nothing failed and nothing but warnings was found. */
   get ok(): boolean {
-    return this.findings.length === 0 && this.checks.every((check) => check.state !== 'failed');
+    return this.findings.every(isWarning) && this.checks.every((check) => check.state !== 'failed');
   }
 
-  /** Decides a check by its findings: none is a pass. Returns whether it passed. */
+  /** Decides a check by its findings: none, or warnings only, is a pass. Returns whether it passed. */
   decide(check: string, findings: readonly Finding[], detail: string): boolean {
     this.findings.push(...findings.slice(0, MAX_FINDINGS - this.findings.length));
-    this.add(check, findings.length === 0 ? 'passed' : 'failed', findings[0]?.message ?? detail);
-    return findings.length === 0;
+    const passed = findings.every(isWarning);
+    this.add(check, passed ? 'passed' : 'failed', findings.find((found) => !isWarning(found))?.message ?? (findings[0] ? `warning: ${findings[0].message}` : detail));
+    return passed;
   }
 
   skip(check: string, reason: string): void {
@@ -57,3 +58,5 @@ export class CheckSheet {
     this.onProgress?.(result);
   }
 }
+
+const isWarning = ({ severity }: Finding): boolean => severity === 'warning';

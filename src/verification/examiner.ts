@@ -15,7 +15,7 @@ const CHECK_MS = 180_000;
 const MAX_REPORT_CHARS = 1_000_000;
 
 const count = () => z.number().int().nonnegative();
-const foundBy = (codes: readonly [FindingCode, ...FindingCode[]]) =>
+const foundBy = (codes: readonly FindingCode[]) =>
   z.array(z.object({ code: z.enum(codes), message: bounded(1_000), remedy: bounded(400).optional(), line: z.number().int().positive().optional(), path: bounded(500).optional() })).max(50);
 const outcomeSchema = z.object({
   results: z.array(z.object({ name: bounded(80), ok: z.boolean().nullable(), detail: bounded(600), path: bounded(300).optional() })).max(100),
@@ -23,6 +23,9 @@ const outcomeSchema = z.object({
 });
 
 const callsSchema = z.object({ findings: foundBy(['unknown-import', 'unknown-call', 'wrong-arguments']), calls: count(), looked: count(), why: bounded(300).nullable() });
+
+/** A finding with the remedy that the sandbox gives, else with the usual one. */
+const told = ({ code, message, remedy, ...more }: z.infer<typeof callsSchema>['findings'][number]) => finding(code, message, { ...more, ...(remedy ? { remedy } : {}) });
 
 /** What a pack's check answered, or why it broke. */
 export type CheckOutcome = z.infer<typeof outcomeSchema>;
@@ -58,11 +61,17 @@ export class Examiner {
     return report.map(({ code, message, ...more }) => finding(code, message, more));
   }
 
+  /** Looks whether the script is plain Python for any day. What can't be looked at is no finding. */
+  async plain(script: string): Promise<Finding[]> {
+    const { report } = await this.call('plain', `examine_plain(${pythonValue(script)})`, foundBy(['reads-clock', 'no-header', 'exit-code-lost']), STATIC_MS);
+    return (report ?? []).map(told);
+  }
+
   /** Looks for calls that can't succeed, by the installed packages and the pack's libraries. What broke it is no finding. */
   async calls(script: string): Promise<{ found: Finding[]; detail: string } | { why: string }> {
     const { report, why } = await this.call('calls', `examine_calls(${pythonValue(script)})`, callsSchema, CALLS_MS);
     if (!report) return { why };
-    const found = report.findings.map(({ code, message, remedy, ...more }) => finding(code, message, { ...more, ...(remedy ? { remedy } : {}) }));
+    const found = report.findings.map(told);
     if (found.length === 0 && report.why) return { why: report.why };
     return { found, detail: `${report.looked} of ${report.calls} resolved` };
   }

@@ -8,9 +8,9 @@ const MAX_SHOWN = 12;
 const SIGN: Record<CheckResult['state'], string> = { passed: 'passed', failed: 'FAILED', 'not-run': 'not run' };
 
 /** One finding as text: what is wrong, where, and what to do. Bounded; hostile text is stripped of control characters. Pure. */
-export function findingText({ code, message, remedy, line, path }: Finding): string {
+export function findingText({ code, severity, message, remedy, line, path }: Finding): string {
   // A message that names its file or line already is not told twice.
-  const at = [...(line !== undefined && !message.includes(`ine ${line}`) ? [`line ${line}`] : []), ...(path && !message.includes(path) ? [plain(path, 200)] : [])];
+  const at = [...(severity ? [severity] : []), ...(line !== undefined && !message.includes(`ine ${line}`) ? [`line ${line}`] : []), ...(path && !message.includes(path) ? [plain(path, 200)] : [])];
   return `[${code}${at.length > 0 ? `, ${at.join(', ')}` : ''}] ${plain(message, MESSAGE_CHARS)}${remedy ? `\n  Remedy: ${plain(remedy, 400)}` : ''}`;
 }
 

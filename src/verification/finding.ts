@@ -9,6 +9,10 @@ const REMEDY: Record<FindingCode, string> = {
   'unknown-import': 'Only the installed packages and the company libraries can be imported; nothing can be installed.',
   'unknown-call': 'Call something that exists in the installed version.',
   'wrong-arguments': 'Give the arguments that the installed version takes.',
+  'reads-clock': 'Take the date from an argument, e.g. --as-of 2024-01-31, or from the data: the same inputs give the same outputs on any day.',
+  'no-header': 'Start the script with a header (PEP 723) that pins the packages it imports.',
+  'exit-code-lost': 'End with: if __name__ == "__main__": sys.exit(main())',
+  'bad-input-unclear': 'Where an input is missing or can not be used, print one line to stderr that names the file, and return 1.',
   'run-failed': 'Correct the cause; the script runs alone, in an empty folder that holds only the inputs.',
   'run-timeout': 'Make it faster (vectorise, no loops over rows, no waiting), or ask for a higher time limit.',
   'output-missing': 'Write every promised file, under its promised name, in the current directory, before main() returns.',
@@ -19,9 +23,12 @@ const REMEDY: Record<FindingCode, string> = {
   'check-broken': 'This check itself is broken, the script may be right: tell whoever maintains the pack.',
 };
 
+/** Told, and no reason to refuse a script that does what was asked. */
+const WARNINGS: ReadonlySet<FindingCode> = new Set(['no-header', 'exit-code-lost', 'bad-input-unclear']);
+
 /** Makes a finding with the usual remedy of its code. */
 export function finding(code: FindingCode, message: string, more: Partial<Omit<Finding, 'code' | 'message'>> = {}): Finding {
-  return { code, message, remedy: REMEDY[code], ...more };
+  return { code, message, remedy: REMEDY[code], ...(WARNINGS.has(code) ? { severity: 'warning' as const } : {}), ...more };
 }
 
 /** A path as it stands in a sentence: quoted, without control characters, bounded. */

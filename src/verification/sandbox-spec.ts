@@ -10,7 +10,7 @@ const LEASE_MS = 20_000;
 const CHECKS_AT = '/checks';
 
 /** The sandbox of a run of the script, or with `mounts` that of the examiner. Only here is our checking code shown. */
-export function sandboxSpec({ inputs, isolation, limits, pythonPath, hashSeed, mounts }: VerifyJob, scratch: Scratch, name: 'a' | 'b' | 'c', more: SandboxSpec['mounts'] = []): SandboxSpec {
+export function sandboxSpec({ inputs, isolation, limits, pythonPath, hashSeed, mounts }: VerifyJob, scratch: Scratch, name: 'a' | 'b' | 'c' | 'd', more: SandboxSpec['mounts'] = []): SandboxSpec {
   return {
     id: `v-${scratch.tag}-${name}`,
     folder: scratch.at(name),

@@ -7,7 +7,7 @@ import { promisify } from 'node:util';
 const run = promisify(execFile);
 
 /**
- * The host folder of one verification: `a`, `b` and `c` belong to the sandboxes; `first`, `second` and `truth` are the host's own
+ * The host folder of one verification: `a` to `d` belong to the sandboxes; `first`, `second` and `truth` are the host's own
  * copies, shown read-only in `c`.
  */
 export class Scratch {
@@ -29,7 +29,7 @@ export class Scratch {
     return scratch;
   }
 
-  at(name: 'a' | 'b' | 'c' | 'first' | 'second' | 'truth'): string {
+  at(name: 'a' | 'b' | 'c' | 'd' | 'first' | 'second' | 'truth'): string {
     return join(this.folder, name);
   }
 

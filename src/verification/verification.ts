@@ -8,6 +8,7 @@ import { collect, type Written } from './collect.js';
 import { Examiner, type CheckOutcome } from './examiner.js';
 import { finding } from './finding.js';
 import { promiseFindings, workspacePath } from './promised.js';
+import { refusalFindings } from './refusal.js';
 import { runFinding } from './run-finding.js';
 import { examinerSpec, sandboxSpec } from './sandbox-spec.js';
 import type { Scratch } from './scratch.js';
@@ -16,6 +17,8 @@ import type { VerifyJob } from './verify-job.js';
 
 /** The second run starts in another second of the clock than the first, whatever both take to reach it. */
 const START_GAP_MS = 1_100;
+/** A script says that its input is missing soon. */
+const REFUSAL_MS = 30_000;
 const IMAGE = /\.(png|jpe?g|gif|bmp|tiff?|webp|svg)$/i;
 const TABLE = /\.(parquet|pq|feather|arrow)$/i;
 const NOTHING: BoundedText = { text: '', omitted: 0 };
@@ -27,7 +30,7 @@ export type Seen = Pick<VerificationObservation, 'outputs' | 'stdout' | 'stderr'
 export const SEEN_NOTHING: Seen = { outputs: [], stdout: NOTHING, stderr: NOTHING };
 
 /**
- * Owns three sandboxes: `a` and `b` run the script, `c` reads and compares and never runs it.
+ * Owns four sandboxes: `a` and `b` run the script, `d` runs it without its inputs, `c` reads and compares and never runs it.
  * Invariants:
  * (1) nothing of the script is parsed, run or decoded on the host;
  * (2) files leave a sandbox only when it has ended, so nothing can change them while they are copied;
@@ -57,6 +60,7 @@ export class Verification {
     const { job, sheet } = this;
     const first = this.start('a');
     if (!this.decideStatic(await this.examiner.read(job.script))) return SEEN_NOTHING;
+    sheet.decide('plain', await this.examiner.plain(job.script), 'header, exit code, no clock');
     const calls = await this.examiner.calls(job.script);
     if ('why' in calls) sheet.skip('calls', calls.why);
     else if (!sheet.decide('calls', calls.found, calls.detail)) return this.close('it would fail at a call that is wrong', SEEN_NOTHING);
@@ -77,8 +81,12 @@ export class Verification {
     if (!sheet.decide('outputs', promiseFindings(promised, written), promised.length > 0 ? `${promised.length} of ${promised.length} written` : 'none was promised')) {
       return this.close('not all promised outputs were written', seen);
     }
+    const refused = this.track(this.withoutInputs());
     const answers = this.track(this.packChecks());
     sheet.decide('repeats', await this.repeats(await again, written), `${written.files.length} file${written.files.length === 1 ? '' : 's'} the same in two runs`);
+    const refusal = await refused;
+    if (refusal) sheet.decide('bad input', refusal, 'refused with one message');
+    else sheet.skip('bad input', 'the request has no inputs');
     this.decidePack(await answers);
     return this.close('', seen);
   }
@@ -154,6 +162,18 @@ export class Verification {
     if (second.problem) return [finding('output-differs', `The second run wrote other files than the first. ${second.problem}`)];
     const paths = ({ files }: Written) => files.map(({ path }) => path);
     return this.examiner.compare(paths(first), paths(second));
+  }
+
+  /** Runs the script where its input files are missing: on its own, as somebody would who got it wrong. Null without inputs. */
+  private async withoutInputs(): Promise<Finding[] | null> {
+    if (this.job.inputs.length === 0) return null;
+    const sandbox = new ScriptSandbox(this.kernels, sandboxSpec({ ...this.job, inputs: [] }, this.scratch, 'd'), this.signal);
+    this.sandboxes.push(sandbox);
+    await sandbox.prepare();
+    const { script, scriptTimeoutMs } = this.job;
+    const run = await sandbox.run({ script, name: this.scriptName, hashSeed: this.hashSeed(0), timeoutMs: Math.min(scriptTimeoutMs, REFUSAL_MS) });
+    await sandbox.end();
+    return refusalFindings(run);
   }
 
   private async packChecks(): Promise<[string, CheckOutcome | null][]> {

@@ -5,7 +5,7 @@ import { findingText, verificationText } from '../../src/verification/finding-te
 import { statement } from '../../src/verification/statement.js';
 
 const all = (state: CheckResult['state'], ...names: string[]): CheckResult[] => names.map((check) => ({ check, state, detail: 'so' }));
-const OWN = all('passed', 'parses', 'main', 'credentials', 'calls', 'runs', 'outputs', 'repeats');
+const OWN = all('passed', 'parses', 'main', 'credentials', 'plain', 'calls', 'runs', 'outputs', 'repeats', 'bad input');
 
 function observation(checks: CheckResult[], findings: Finding[] = [], more: Partial<VerificationObservation> = {}): VerificationObservation {
   const nothing = { text: '', omitted: 0 };
@@ -17,7 +17,7 @@ test('a statement says what was checked and, when nobody did, that nobody checke
   expect(statement(observation([...OWN, ...all('passed', 'pack:a', 'pack:b')]))).toBe('runs, repeats, pack checks 2/2');
   expect(statement(observation([...OWN, ...all('passed', 'pack:a'), ...all('failed', 'pack:b'), ...all('not-run', 'pack:c')]))).toBe('runs, repeats, pack checks 1/3');
   expect(statement(observation([...OWN, ...all('not-run', 'pack:a')]))).toBe('runs and repeats; nobody checked the answer');
-  expect(statement(observation([...OWN.slice(0, 6), ...all('failed', 'repeats')]))).toBe('runs, does not repeat; nobody checked the answer');
+  expect(statement(observation([...OWN.slice(0, 7), ...all('failed', 'repeats')]))).toBe('runs, does not repeat; nobody checked the answer');
   expect(statement(observation(all('failed', 'parses')))).toBe('does not run; nobody checked the answer');
   expect(statement(observation(OWN, [], { isolation: 'none' }))).toBe('runs and repeats; nobody checked the answer; isolation: none');
 });

@@ -1,3 +1,14 @@
+# /// script
+# requires-python = ">=3.11"
+# dependencies = [
+#   "matplotlib==3.11.2",
+#   "numpy==2.4.6; python_version < '3.12'",
+#   "numpy==2.5.5; python_version >= '3.12'",
+#   "pandas==3.1.1",
+#   "pyarrow==26.0.1",
+#   "scikit-learn==1.9.1",
+# ]
+# ///
 """Builds a lookalike audience of the marketing pack's first request; test data for verification."""
 
 import argparse
@@ -22,7 +33,11 @@ def main() -> int:
     parser.add_argument("--users", default="user_features.parquet")
     parser.add_argument("--out", default="lookalike_audience_scored.parquet")
     args = parser.parse_args()
-    seeds, users = pd.read_csv(args.seeds), pd.read_parquet(args.users)
+    try:
+        seeds, users = pd.read_csv(args.seeds), pd.read_parquet(args.users)
+    except OSError as error:
+        print(f"lookalike: {error}", file=sys.stderr)
+        return 1
     filled = users[FEATURES].fillna(users[FEATURES].median())
     scaler = StandardScaler().fit(filled)
     near = NearestNeighbors(n_neighbors=10).fit(scaler.transform(seeds[FEATURES]))

@@ -101,15 +101,18 @@ export class VerificationRoom {
   }
 }
 
-/** `body` as the body of a whole script's `main`. */
+const HEADER = '# /// script\n# requires-python = ">=3.11"\n# dependencies = []\n# ///\n';
+
+/** `body` as the body of a whole script's `main`, which refuses to run without `in.csv`. The header may stand anywhere. */
 export function scriptOf(body: string, head = ''): string {
-  return `import sys\n${head}\n\ndef main():\n${body.replace(/^(?=.)/gm, '    ')}\n    return 0\n\n\nif __name__ == '__main__':\n    sys.exit(main())\n`;
+  return `import sys, os\n${head}\n\ndef main():\n${body.replace(/^(?=.)/gm, '    ')}\n    return 0\n\n\nif __name__ == '__main__':\n    sys.exit(main() if os.path.exists('in.csv') else 'in.csv: no such file')\n\n${HEADER}`;
 }
 
 /** The first line of `body` in `scriptOf(body)`, without a head. */
 export const BODY_LINE = 5;
 
 export const states = (seen: VerificationObservation) => Object.fromEntries(seen.checks.map(({ check, state }) => [check, state]));
+export const errors = (seen: VerificationObservation) => seen.findings.filter(({ severity }) => severity !== 'warning');
 export const codes = (seen: VerificationObservation) => seen.findings.map(({ code }) => code);
 
 function place(folder: string, name: string, text: string): string {

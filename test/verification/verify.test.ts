@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { statement } from '../../src/verification/statement.js';
-import { BODY_LINE, codes, scriptOf, states, VerificationRoom } from './verification-room.js';
+import { BODY_LINE, codes, errors, scriptOf, states, VerificationRoom } from './verification-room.js';
 
 let room: VerificationRoom;
 beforeAll(() => {
@@ -14,12 +14,12 @@ test('a good script is verified, its outputs are kept and its sandboxes are gone
   const progress: string[] = [];
   const seen = await room.verify(GOOD, { outputs: ['out.csv'], onProgress: ({ check, state }) => progress.push(`${check} ${state}`) });
   expect(seen).toMatchObject({ kind: 'verification', ok: true, findings: [], isolation: 'bubblewrap', stdout: { text: 'done\n', omitted: 0 } });
-  expect(states(seen)).toEqual({ parses: 'passed', main: 'passed', credentials: 'passed', calls: 'passed', runs: 'passed', outputs: 'passed', repeats: 'passed' });
+  expect(states(seen)).toEqual({ parses: 'passed', main: 'passed', credentials: 'passed', plain: 'passed', calls: 'passed', runs: 'passed', outputs: 'passed', repeats: 'passed', 'bad input': 'passed' });
   expect(progress).toEqual(seen.checks.map(({ check, state }) => `${check} ${state}`));
   expect(seen.outputs).toMatchObject([{ path: 'out.csv', role: 'output', bytes: 17 }]);
   expect(room.kept.get(seen.outputs[0]!.sha256)!.toString()).toBe('id,y\n1,1.0\n2,0.5\n');
   expect(statement(seen)).toBe('runs and repeats; nobody checked the answer');
-  expect(room.started).toBe(3);
+  expect(room.started).toBe(4);
   expect(room.alive).toBe(0);
 });
 
@@ -34,24 +34,51 @@ test('what was submitted and is no file is a finding, and nothing is started', a
 test('a script that does not parse is not run, and the line is named', async () => {
   const seen = await room.verify('import os\nopen("ran", "w"\n');
   expect(seen.findings).toMatchObject([{ code: 'syntax-error', line: 2 }]);
-  expect(seen.checks.slice(1).map(({ state, detail }) => `${state}: ${detail}`)).toEqual(Array(6).fill('not-run: the script does not parse'));
+  expect(seen.checks.slice(1).map(({ state, detail }) => `${state}: ${detail}`)).toEqual(Array(8).fill('not-run: the script does not parse'));
   expect(seen.outputs).toEqual([]);
 });
 
 test('a script without main() and with a credential is found out and the secret is never repeated', async () => {
   const seen = await room.verify('password = "hunter2-hunter2"\nopen("o.txt", "w").write("x")\n', { outputs: ['o.txt'] });
-  expect(seen.findings).toMatchObject([{ code: 'no-main' }, { code: 'credentials', line: 1 }]);
+  expect(seen.findings).toMatchObject([{ code: 'no-main' }, { code: 'credentials', line: 1 }, { code: 'no-header', severity: 'warning' }, { code: 'bad-input-unclear' }]);
   expect(JSON.stringify(seen)).not.toContain('hunter2');
-  expect(states(seen)).toEqual({ parses: 'passed', main: 'failed', credentials: 'failed', calls: 'passed', runs: 'passed', outputs: 'passed', repeats: 'passed' });
+  expect(states(seen)).toEqual({ parses: 'passed', main: 'failed', credentials: 'failed', plain: 'passed', calls: 'passed', runs: 'passed', outputs: 'passed', repeats: 'passed', 'bad input': 'passed' });
   expect(seen.ok).toBe(false);
 });
 
 test('a call that can not succeed is found before anything runs, with what was meant', async () => {
   const seen = await room.verify(scriptOf("open('o.txt', 'w').write(str(np.zero(3)))\nframe = pd.DataFrame({'a': [1]})\nframe.iteritems()\nframe.sort_values('a', reverse=True)", 'import numpy as np\nimport pandas as pd\n'), { outputs: ['o.txt'] });
-  expect(seen.findings.map(({ code, line }) => `${code} ${line}`)).toEqual(['unknown-call 7', 'unknown-call 9', 'wrong-arguments 10']);
-  expect(seen.findings[0]!.remedy).toMatch(/^Did you mean zeros.* zeros\(shape, dtype=None/);
+  expect(errors(seen).map(({ code, line }) => `${code} ${line}`)).toEqual(['unknown-call 7', 'unknown-call 9', 'wrong-arguments 10']);
+  expect(errors(seen)[0]!.remedy).toMatch(/^Did you mean zeros.* zeros\(shape, dtype=None/);
   expect(states(seen)).toMatchObject({ credentials: 'passed', calls: 'failed', runs: 'not-run', repeats: 'not-run' });
   expect(seen.outputs).toEqual([]);
+});
+
+test('a script that reads the clock is not verified, and the lines are named', async () => {
+  const seen = await room.verify(scriptOf("today = datetime.date.today()\nopen('o.txt', 'w').write('x')", 'import datetime\n'), { outputs: ['o.txt'] });
+  expect(seen.findings).toMatchObject([{ code: 'reads-clock', line: BODY_LINE + 1 }]);
+  expect(seen.findings[0]!.remedy).toContain('--as-of');
+  expect(states(seen)).toMatchObject({ plain: 'failed', runs: 'passed', repeats: 'passed' });
+  expect(seen.ok).toBe(false);
+});
+
+test('a script that is not plain is warned of, and verified all the same', async () => {
+  const seen = await room.verify("def main():\n    open('o.txt', 'w').write(open('in.csv').read())\n    return 0\n\n\nmain()\n", { outputs: ['o.txt'] });
+  expect(seen.findings.map(({ code, severity }) => `${severity} ${code}`)).toEqual(['warning no-header', 'warning exit-code-lost', 'warning bad-input-unclear']);
+  expect(seen.findings[0]!.remedy).toMatch(/^Start the script with:\n# \/\/\/ script\n# requires-python = ">=3\.\d+"\n# dependencies = \[\]\n# \/\/\/$/);
+  expect(seen.findings[2]!.message).toBe('Without its input files the script ended with a traceback.');
+  expect(states(seen)).toMatchObject({ plain: 'passed', 'bad input': 'passed' });
+  expect(seen.ok).toBe(true);
+});
+
+test.each([
+  ['ended with exit code 0', 'sys.exit(0)'],
+  ['said nothing on stderr', 'sys.exit(2)'],
+  ['printed 4 lines', "sys.exit('a\\nb\\nc\\nd')"],
+])('without its inputs a script that %s is warned of', async (said, refusal) => {
+  const seen = await room.verify(scriptOf(`pass`).replace("'in.csv: no such file'", refusal), {});
+  expect(seen.findings).toMatchObject([{ code: 'bad-input-unclear', severity: 'warning' }]);
+  expect(seen.findings[0]!.message).toContain(said);
 });
 
 test('a script that raises shows its own lines and the error', async () => {
@@ -86,7 +113,7 @@ test('an output in a folder is an output, whatever its name', async () => {
 });
 
 test('one differing cell names file, column and row, and the second run is the later one', async () => {
-  const seen = await room.verify(scriptOf("import time\nopen('o.csv', 'w').write(f'id,at\\n1,0\\n2,{time.time_ns()}\\n')"), { outputs: ['o.csv'] });
+  const seen = await room.verify(scriptOf("time = __import__('time')\nopen('o.csv', 'w').write(f'id,at\\n1,0\\n2,{time.time_ns()}\\n')"), { outputs: ['o.csv'] });
   expect(seen.findings).toMatchObject([{ code: 'output-differs', path: 'o.csv' }]);
   const [, first, second] = /'o\.csv' differs between two runs: column 'at', row 2: '(\d+)' in the first run, '(\d+)' in the second\./.exec(seen.findings[0]!.message)!;
   expect(Number(second)).toBeGreaterThan(Number(first));
@@ -106,9 +133,9 @@ test('an output that can not be read as what its name says is a finding', async 
 });
 
 test('the same pixels with other metadata are the same image', async () => {
-  const body = `import time\nfrom PIL import Image, PngImagePlugin\nnote = PngImagePlugin.PngInfo()\nnote.add_text('t', str(time.time()))\nImage.new('RGB', (9, 9), 'red').save('p.png', pnginfo=note)`;
+  const body = `time = __import__('time')\nfrom PIL import Image, PngImagePlugin\nnote = PngImagePlugin.PngInfo()\nnote.add_text('t', str(time.time()))\nImage.new('RGB', (9, 9), 'red').save('p.png', pnginfo=note)`;
   const seen = await room.verify(scriptOf(body), { outputs: ['p.png'] });
-  expect(seen.findings).toEqual([]);
+  expect(codes(seen)).toEqual(['no-header']);
   expect(seen.ok).toBe(true);
 });
 

@@ -1,0 +1,100 @@
+"""Laws of a plain script."""
+
+from __future__ import annotations
+
+import ast
+
+import pytest
+
+from nl2code_checks.clock import clock_reads
+from nl2code_checks.header import header_text
+from nl2code_checks.plain import examine_plain
+
+BODY = """import sys
+
+import pandas as pd
+
+
+def main() -> int:
+    pd.DataFrame()
+    return 0
+
+
+sys.exit(main())
+"""
+HEADER = header_text(ast.parse(BODY))
+
+
+def messages(source: str) -> list[str]:
+    return [f"{finding['code']}: {finding['message']}" for finding in examine_plain(source)]
+
+
+def test_the_header_that_the_remedy_gives_is_accepted() -> None:
+    found = examine_plain(BODY)
+    assert [f["code"] for f in found] == ["no-header"]
+    header = found[0]["remedy"].partition("\n")[2]
+    assert header == HEADER
+    assert "pandas==" in header
+    assert examine_plain(f"{header}\n{BODY}") == []
+    assert examine_plain(f"\ufeff{header}\n{BODY}".replace("\n", "\r\n")) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (("==", ">="), "does not pin pandas=="),
+        (("==", "==9."), "does not pin pandas=="),
+        (("pandas", "numpy"), "does not list pandas"),
+        (("dependencies = [", "dependencies = "), "can't be read"),
+        (("dependencies = [", "dependencies = [3, "), "can't be read"),
+        (("requires-python", "requires"), "does not say requires-python"),
+        (("# /// script", "# /// scripts"), "has no header"),
+    ],
+)
+def test_a_header_that_does_not_name_what_runs_is_a_finding(change: tuple[str, str], said: str) -> None:
+    assert said in messages(f"{HEADER.replace(*change)}\n{BODY}")[0]
+
+
+def test_a_pin_for_another_python_is_not_looked_at() -> None:
+    pinned = HEADER.replace('"]', "; python_version >= '3'\", \"pandas==1.0; python_version < '3'\"]")
+    assert examine_plain(f"{pinned}\n{BODY}") == []
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import datetime\ndatetime.datetime.now()",
+        "import datetime as dt\ndt.date.today()",
+        "from datetime import datetime, timezone\ndatetime.now(timezone.utc)",
+        "from datetime import date\ndate.today().isoformat()",
+        "import time\ntime.time()",
+        "from time import time as clock\nclock()",
+        "import time\ntime.strftime('%Y')",
+        "import pandas as pd\npd.Timestamp.now()",
+        "import pandas as pd\npd.Timestamp('today').normalize()",
+        "import pandas as pd\npd.to_datetime('now', utc=True)",
+        "import numpy as np\nnp.datetime64('today')",
+    ],
+)
+def test_what_reads_the_clock_is_found(code: str) -> None:
+    assert [line for line, _ in clock_reads(ast.parse(code))] == [2]
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import time\ntime.perf_counter()\ntime.strftime('%Y', time.gmtime(0))\ntime.sleep(0)",
+        "import datetime\ndatetime.datetime.fromisoformat('2024-01-01')\ndatetime.date(2024, 1, 1)",
+        "import pandas as pd\npd.Timestamp('2024-01-01')\npd.to_datetime(frame['now'])",
+        "def now(): ...\nnow()\nmodel.time()\ntime.time()",
+    ],
+)
+def test_what_reads_no_clock_is_not(code: str) -> None:
+    assert list(clock_reads(ast.parse(code))) == []
+
+
+def test_a_main_whose_result_is_dropped_is_found() -> None:
+    assert messages(HEADER + "\n" + BODY.replace("sys.exit(main())", "main()")) == [
+        "exit-code-lost: The script does not end with sys.exit(main())."
+    ]
+    assert messages(HEADER + "\n" + BODY.replace("sys.exit(main())", "raise SystemExit(main())")) == []
