@@ -78,7 +78,8 @@ function oneOf<T extends string>(what: string, value: unknown, known: readonly T
   throw refusal(`The ${what} ${shown(value)} is not known: choose one of ${known.join(', ')}.`);
 }
 
-function checkPrompt(prompt: unknown, maxChars: number): string {
+/** A prompt that may start. Throws `bad-request`. Pure. */
+export function checkPrompt(prompt: unknown, maxChars: number): string {
   if (typeof prompt !== 'string' || !prompt.trim()) throw refusal(`The prompt is ${prompt === undefined ? 'missing' : typeof prompt === 'string' ? 'empty' : shown(prompt)}: say in a sentence what is to be done.`);
   if (prompt.length > maxChars) {
     throw refusal(

@@ -1,7 +1,9 @@
 import { resolve } from 'node:path';
 import { Command } from 'commander';
+import { checkPrompt } from '../admission/check-request.js';
 import { refusal } from '../admission/refusal.js';
 import { Nl2codeError } from '../session/error-table.js';
+import { SessionStore } from '../store/session-store.js';
 import { configOf } from './config-options.js';
 import type { CliContext } from './context.js';
 import { followToEnd } from './follow-to-end.js';
@@ -9,6 +11,7 @@ import { readPrompt, sameModel } from './run.js';
 import { requestOptions, withFollowUpOptions, type RunOptions } from './run-options.js';
 import { checkSavePlace } from './save-result.js';
 import { attachClient } from './session-client.js';
+import { folderOf } from './show.js';
 
 /** `follow-up`: one request more in a session, followed to its end like `run`. */
 export function followUpCommand(context: CliContext): Command {
@@ -26,6 +29,9 @@ async function followUp(session: string, prompt: string, options: RunOptions, co
   const out = options.out === undefined ? null : resolve(cwd, options.out);
   if (out !== null) checkSavePlace(out);
   const text = prompt === '-' ? await readPrompt(context.stdin, config.admission.maxPromptChars) : prompt;
+  // Before anything starts.
+  folderOf(new SessionStore(config.dataDir, config.durability), session);
+  checkPrompt(text, config.admission.maxPromptChars);
   const host = await attachClient(config, { embed: !options.detach });
   if (!host) throw new Nl2codeError('temporal-unavailable', 'Nobody serves this data directory: start nl2code up first, or leave --detach out.', { remedy: '' });
   await sameModel(host, config);

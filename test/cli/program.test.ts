@@ -40,6 +40,8 @@ describe('a refusal is one sentence on stderr, exit code 64, and leaves nothing'
     ['a decision that does not exist', ['decide', 's', 'maybe'], 'nl2code: The decision "maybe" is not known: choose approve, edit or reject.\n'],
     ['an unknown session', ['show', 'nope'], 'nl2code: There is no session "nope" in '],
     ['an unknown session to follow', ['logs', '-f', 'nope'], 'nl2code: There is no session "nope" in '],
+    ['an unknown session to go on with', ['follow-up', 'nope', 'x'], 'nl2code: There is no session "nope" in '],
+    ['an unknown session to stop', ['stop', 'nope'], 'nl2code: There is no session "nope" in '],
     ['an unknown option', ['run', 'x', '--inptu', 'y'], "nl2code: unknown option '--inptu' (Did you mean --input?)\n"],
     ['an unknown command', ['rnu'], "nl2code: unknown command 'rnu' (Did you mean run?)\n"],
     ['a missing argument', ['run'], "nl2code: missing required argument 'prompt'\n"],

@@ -175,6 +175,17 @@ describe('with an up', () => {
     expect((JSON.parse(other.out) as { error: { message: string } }).error.message).toContain('The idempotency key "k1" belongs to another request');
   });
 
+  test('a session goes on after its verdict; there is nothing to stop then', { timeout: SLOW }, async () => {
+    const { session } = await document<{ session: string }>('run', 'write the kept number', '--output', 'numbers.txt', '--json');
+    const more = await document('follow-up', session, 'Can you also double it?', '--json');
+    expect(more).toMatchObject({ session, status: 'verified', answer: 'The number is doubled.' });
+    const empty = await nl2code('follow-up', session, ' ').ended;
+    expect(empty).toMatchObject({ code: 64, err: 'nl2code: The prompt is empty: say in a sentence what is to be done.\n' });
+    const stop = await nl2code('stop', session).ended;
+    expect(stop.code).toBe(64);
+    expect(stop.err).toContain(`Session ${session} is not running.`);
+  });
+
   test('logs resume where they ended', { timeout: SLOW }, async () => {
     const [{ session }] = await document<[{ session: string }]>('list', '--json');
     const all = (await nl2code('logs', session, '--json').ended).out.trim().split('\n').map((line) => JSON.parse(line) as { next: number });
