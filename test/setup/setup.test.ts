@@ -45,7 +45,7 @@ describe('set-up', () => {
     };
     run();
     const quickest = [run(), run(), run()].reduce((a, b) => (b.ms < a.ms ? b : a));
-    expect(quickest.out).toMatch(/^setup {2}node ✓ {2}packages ✓ {2}python 3\.\d+ ✓ {2}python-dev 3\.\d+ ✓ {2}temporal \S+ ✓ {2}build ✓ {2}\d\.\d s\n$/);
+    expect(quickest.out).toMatch(/^setup {2}node ✓ {2}packages ✓ {2}python 3\.\d+ ✓ {2}checks ✓ {2}python-dev 3\.\d+ ✓ {2}temporal \S+ ✓ {2}build ✓ {2}\d\.\d s\n$/);
     expect(quickest.ms).toBeLessThan(2000);
   });
 
