@@ -14,9 +14,9 @@ import type { Hash, Json } from './json.js';
 import { APPROVAL_POLICIES, STRATEGIES, type Request } from './request.js';
 import { NOTHING_SPENT, type Spent } from './usage.js';
 
-/** A cell that ran: hash of its code, digest of what it showed. */
+/** A cell that ran: digests of its code and of what it showed. */
 export interface Taken {
-  code: Hash;
+  code: string;
   sig: string;
   ok: boolean;
 }

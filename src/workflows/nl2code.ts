@@ -13,11 +13,8 @@ import { strategies } from '../strategies/strategies.js';
 import { Halt } from '../strategies/strategy.js';
 import { decideSignal, decideUpdate, followUpUpdate, snapshotQuery, stopSignal, type DecideInput } from './messages.js';
 
-export interface Nl2codeInput {
-  request: Request;
-  /** Set by continue-as-new only. */
-  carried?: SessionState;
-}
+/** A request, or what a run carried over: continue-as-new alone sends the latter. */
+export type Nl2codeInput = { request: Request; carried?: undefined } | { request?: Request; carried: SessionState };
 
 export interface Nl2codeResult {
   head: Hash | null;
@@ -36,9 +33,10 @@ const executing = wf.proxyActivities<StepActivities>({ heartbeatTimeout, startTo
  * for a request waits for its id in the session's chain, since a run that goes on returns the last verdict only.
  */
 export async function nl2codeWorkflow(input: Nl2codeInput): Promise<Nl2codeResult> {
-  const problem = requestProblem(input?.request);
+  const request = input?.carried?.request ?? input?.request;
+  const problem = requestProblem(request);
   // A run of an older version carries less than this one knows.
-  const state = { ...newSession(wf.workflowInfo().workflowId, input?.request), ...input?.carried };
+  const state = { ...newSession(wf.workflowInfo().workflowId, request as Request), ...input?.carried };
   state.stepsThisRun = 0;
   let answer: { actor: string; decision: Decision } | undefined;
   let verdict: Verdict | null = null;
@@ -140,7 +138,7 @@ export async function nl2codeWorkflow(input: Nl2codeInput): Promise<Nl2codeResul
       if (state.stepsThisRun === 0) return;
       if (state.stepsThisRun < state.request.limits.stepsPerRun && !wf.workflowInfo().continueAsNewSuggested) return;
       await handled();
-      await wf.continueAsNew<typeof nl2codeWorkflow>({ request: input.request, carried: state });
+      await wf.continueAsNew<typeof nl2codeWorkflow>({ carried: state });
     },
   };
   do {
