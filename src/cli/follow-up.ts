@@ -1,15 +1,12 @@
-import { resolve } from 'node:path';
 import { Command } from 'commander';
 import { checkPrompt } from '../admission/check-request.js';
-import { refusal } from '../admission/refusal.js';
 import { Nl2codeError } from '../session/error-table.js';
 import { SessionStore } from '../store/session-store.js';
-import { configOf } from './config-options.js';
 import type { CliContext } from './context.js';
 import { followToEnd } from './follow-to-end.js';
-import { readPrompt, sameModel } from './run.js';
-import { requestOptions, withFollowUpOptions, type RunOptions } from './run-options.js';
-import { checkSavePlace } from './save-result.js';
+import { readRequestLine } from './request-line.js';
+import { sameModel } from './run.js';
+import { requestOptions, withRunOptions, type RunOptions } from './run-options.js';
 import { attachClient } from './session-client.js';
 import { folderOf } from './show.js';
 
@@ -19,16 +16,12 @@ export function followUpCommand(context: CliContext): Command {
     .description('go on with a session: its variables, files and conversation stay; what is left out is as before')
     .argument('<session>')
     .argument('<prompt>', 'what is to be done now; - reads it from stdin');
-  return withFollowUpOptions(command).action((session: string, prompt: string, options: RunOptions) => followUp(session, prompt, options, context));
+  return withRunOptions(command, { following: true }).action((session: string, prompt: string, options: RunOptions) => followUp(session, prompt, options, context));
 }
 
 async function followUp(session: string, prompt: string, options: RunOptions, context: CliContext): Promise<void> {
-  const { terminal, cwd } = context;
-  const config = configOf(options, context);
-  if (options.detach && options.out !== undefined) throw refusal('--out and --detach contradict each other, nothing is there to write yet: leave one out, and use nl2code show --out later.');
-  const out = options.out === undefined ? null : resolve(cwd, options.out);
-  if (out !== null) checkSavePlace(out);
-  const text = prompt === '-' ? await readPrompt(context.stdin, config.admission.maxPromptChars) : prompt;
+  const { terminal } = context;
+  const { config, out, text } = await readRequestLine(prompt, options, context);
   // Before anything starts.
   folderOf(new SessionStore(config.dataDir, config.durability), session);
   checkPrompt(text, config.admission.maxPromptChars);

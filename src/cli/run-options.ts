@@ -50,13 +50,9 @@ const OPTIONS: Option[] = [
   new Option('--label <key=value>', 'a label of the session; repeatable').argParser(label),
 ];
 
-export function withRunOptions(command: Command): Command {
-  for (const option of OPTIONS) command.addOption(option);
-  return withServing(withConfig(command));
-}
-
-export function withFollowUpOptions(command: Command): Command {
-  for (const option of OPTIONS) if (!FIRST_ONLY.has(option.attributeName())) command.addOption(option);
+/** Options of a request; `following` leaves out what the session has decided. */
+export function withRunOptions(command: Command, { following = false } = {}): Command {
+  for (const option of OPTIONS) if (!following || !FIRST_ONLY.has(option.attributeName())) command.addOption(option);
   return withServing(withConfig(command));
 }
 

@@ -1,16 +1,13 @@
-import { resolve } from 'node:path';
-import type { Readable } from 'node:stream';
 import { Command } from 'commander';
 import { admitChecked, checkRequest, createAdmission, type RequestOptions } from '../admission/admit.js';
 import { refusal } from '../admission/refusal.js';
 import type { ResolvedConfig } from '../config.js';
 import { checkPlayable } from '../model/scripted/control.js';
 import { Nl2codeError } from '../session/error-table.js';
-import { configOf } from './config-options.js';
 import type { CliContext } from './context.js';
 import { followToEnd } from './follow-to-end.js';
+import { readRequestLine } from './request-line.js';
 import { requestOptions, withRunOptions, type RunOptions } from './run-options.js';
-import { checkSavePlace } from './save-result.js';
 import { attachClient, type SessionClient } from './session-client.js';
 
 /** `run`: one request, followed to its end. Exit codes: 0 verified, 1 failed, 2 unverified, 3 rejected, 4 stopped, 64 refused. */
@@ -21,11 +18,7 @@ export function runCommand(context: CliContext): Command {
 
 async function run(prompt: string, options: RunOptions, context: CliContext): Promise<void> {
   const { terminal, cwd } = context;
-  const config = configOf(options, context);
-  if (options.detach && options.out !== undefined) throw refusal('--out and --detach contradict each other, nothing is there to write yet: leave one out, and use nl2code show --out later.');
-  const out = options.out === undefined ? null : resolve(cwd, options.out);
-  if (out !== null) checkSavePlace(out);
-  const text = prompt === '-' ? await readPrompt(context.stdin, config.admission.maxPromptChars) : prompt;
+  const { config, out, text } = await readRequestLine(prompt, options, context);
   const given = requestOptions(text, options);
   const checked = await checkRequest(given, config, { cwd });
   const host = await attach(given, config, options, async (folder, id) => admitChecked(checked, config, folder, id), checked.request.isolation);
@@ -69,15 +62,4 @@ async function checkSandbox(config: ResolvedConfig, isolation: string): Promise<
   } finally {
     await backend.close();
   }
-}
-
-/** The prompt from stdin; what is far beyond the limit is not read to its end. */
-export async function readPrompt(stdin: Readable, maxChars: number): Promise<string> {
-  let text = '';
-  stdin.setEncoding('utf8');
-  for await (const chunk of stdin) {
-    text += chunk as string;
-    if (text.length > maxChars * 2) break;
-  }
-  return text.replace(/\n$/, '');
 }
