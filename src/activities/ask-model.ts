@@ -9,7 +9,7 @@ import { reserve } from '../model/reserve.js';
 import { asks } from '../prompts/asks.js';
 import { conversation } from '../prompts/conversation.js';
 import { sha256 } from '../store/blobs.js';
-import type { Link, LostAttempts } from '../store/chain.js';
+import { lostSpent, NOTHING_LOST, type Link, type LostAttempts } from '../store/chain.js';
 import { requestOf } from './past.js';
 import { step, type StepScene } from './step.js';
 import type { StepWorld } from './world.js';
@@ -50,7 +50,7 @@ export function createAskModel(world: StepWorld): <K extends AskKind>(call: Step
     lines.value = [canonical(spec.tools), ...messages.map(canonical)];
 
     const price = world.priceOf(request.model);
-    const lost = attempt > 1 ? folder.chain.lost(key) : { calls: 0, reservedUsd: 0, reservedTokens: 0 };
+    const lost = attempt > 1 ? folder.chain.lost(key) : NOTHING_LOST;
     const promptChars = lines.value.reduce((sum, line) => sum + line.length, 0);
     const reserved = reserve(request.budget, spentSince(since, lost), { promptChars, maxOutputTokens: world.maxOutputTokens }, price);
     const wanted: ModelRequest = { model: request.model, messages, tools: spec.tools, maxOutputTokens: reserved.maxOutputTokens };
@@ -65,14 +65,8 @@ export function createAskModel(world: StepWorld): <K extends AskKind>(call: Step
     } finally {
       deltas.flush();
     }
-    const spent: Spent = {
-      ...reply.usage,
-      calls: 1,
-      lostCalls: lost.calls,
-      costUsd: (price ? costUsd(reply.usage, price) : 0) + lost.reservedUsd,
-      ...(lost.reservedTokens > 0 ? { lostTokens: lost.reservedTokens } : {}),
-      ...(price ? {} : { unpriced: 1 + lost.calls }),
-    };
+    const cost: Spent = { ...NOTHING_SPENT, ...reply.usage, calls: 1, costUsd: price ? costUsd(reply.usage, price) : 0, ...(price ? {} : { unpriced: 1 + lost.calls }) };
+    const spent = addSpent(lostSpent(lost), cost);
     return {
       value: spec.parse(reply, (code) => folder.blobs.put(code)),
       refs: { reply: folder.blobs.keep(JSON.stringify(reply)) },
@@ -91,8 +85,7 @@ export function createAskModel(world: StepWorld): <K extends AskKind>(call: Step
 
 /** What the request has cost so far, attempts of the call at hand that were lost among it. */
 function spentSince(since: readonly Link[], lost: LostAttempts): Spent {
-  const before = since.reduce((sum, { record }) => addSpent(sum, record.spent), NOTHING_SPENT);
-  return addSpent(before, { ...NOTHING_SPENT, lostCalls: lost.calls, costUsd: lost.reservedUsd, lostTokens: lost.reservedTokens });
+  return since.reduce((sum, { record }) => addSpent(sum, record.spent), lostSpent(lost));
 }
 
 /** What was sent, as a difference to the last request of the chain: bytes grow with the new messages only. */

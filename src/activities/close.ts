@@ -1,8 +1,7 @@
 import type { Artifact, ArtifactsObservation } from '../session/observation.js';
 import type { Hash } from '../session/json.js';
 import type { StepCall, StepIO, StepReply } from '../session/step.js';
-import { NOTHING_SPENT } from '../session/usage.js';
-import type { Link } from '../store/chain.js';
+import { lostSpent, type Link } from '../store/chain.js';
 import type { SessionFolder } from '../store/session-store.js';
 import { sweepVerifications } from '../verification/scratch.js';
 import { collectArtifacts } from './collect-artifacts.js';
@@ -27,8 +26,7 @@ export function createClose(world: StepWorld) {
       world.kernels.release(folder.sandbox);
       await sweepVerifications(folder.verify);
       // Calls of a step that was stopped or given up have no record of their own.
-      const lost = folder.chain.unaccounted(since);
-      const spent = { ...NOTHING_SPENT, lostCalls: lost.calls, costUsd: lost.reservedUsd, ...(lost.reservedTokens > 0 ? { lostTokens: lost.reservedTokens } : {}) };
+      const spent = lostSpent(folder.chain.unaccounted(since));
       return { value: null, refs: { observation: folder.blobs.keep(JSON.stringify(observation)) }, spent };
     });
     writeTrace(folder, reply.head);

@@ -45,18 +45,12 @@ export function costUsd(usage: Usage, price: Price): number {
   return (fresh * price.prompt + usage.cachedTokens * price.cached + usage.completionTokens * price.completion) / 1e6;
 }
 
-/** Tokens a call can come to: the prompt at 2 characters a token (half of what text usually takes), the reply at full length. Pure. */
-export function worstCaseTokens(call: { promptChars: number; maxOutputTokens: number }): number {
-  return Math.ceil(call.promptChars / 2) + call.maxOutputTokens;
+/** Tokens a prompt can come to: 2 characters a token, half of what text usually takes. Pure. */
+export function worstCasePromptTokens(promptChars: number): number {
+  return Math.ceil(promptChars / 2);
 }
 
-/**
- * US dollars a call can come to: the whole prompt uncached at 2 characters a token (half of what text usually takes),
- * the reply at full length. Pure.
- */
+/** US dollars a call can come to: the whole prompt uncached at its worst, the reply at full length. Pure. */
 export function worstCaseUsd(call: { promptChars: number; maxOutputTokens: number }, price: Price): number {
-  return costUsd(
-    { promptTokens: Math.ceil(call.promptChars / 2), cachedTokens: 0, completionTokens: call.maxOutputTokens },
-    price,
-  );
+  return costUsd({ promptTokens: worstCasePromptTokens(call.promptChars), cachedTokens: 0, completionTokens: call.maxOutputTokens }, price);
 }

@@ -3,7 +3,7 @@ import { Nl2codeError } from '../session/error-table.js';
 import type { RequestBudget } from '../session/request.js';
 import type { Spent } from '../session/usage.js';
 import type { Reservation } from '../store/chain.js';
-import { worstCaseTokens, worstCaseUsd } from './prices.js';
+import { worstCasePromptTokens, worstCaseUsd } from './prices.js';
 
 /** A reply shorter than this says nothing: the call is not made. */
 const LEAST_OUTPUT_TOKENS = 256;
@@ -19,18 +19,17 @@ export function reserve(
   price: Price | undefined,
 ): Reservation & { maxOutputTokens: number } {
   const { maxCostUsd, maxTokens } = budget;
+  const prompt = worstCasePromptTokens(call.promptChars);
   let { maxOutputTokens } = call;
   if (maxTokens) {
     const used = spent.promptTokens + spent.completionTokens + (spent.lostTokens ?? 0);
-    const prompt = worstCaseTokens({ promptChars: call.promptChars, maxOutputTokens: 0 });
     maxOutputTokens = Math.min(maxOutputTokens, maxTokens - used - prompt);
     if (maxOutputTokens < LEAST_OUTPUT_TOKENS) throw new Nl2codeError('budget-exceeded', `budget: ${used} of ${maxTokens} tokens are spent and the next call may take ${prompt + LEAST_OUTPUT_TOKENS}.`);
   }
-  const worst = { promptChars: call.promptChars, maxOutputTokens };
-  const usd = price ? worstCaseUsd(worst, price) : 0;
+  const usd = price ? worstCaseUsd({ promptChars: call.promptChars, maxOutputTokens }, price) : 0;
   if (maxCostUsd !== null) {
     if (!price) throw new Nl2codeError('price-unknown', 'The price of this model is not known, so a cost bound can not be kept.');
     if (spent.costUsd + usd > maxCostUsd) throw new Nl2codeError('budget-exceeded', `budget: $${spent.costUsd.toFixed(4)} of $${maxCostUsd} are spent and the next call may cost $${usd.toFixed(4)}.`);
   }
-  return { usd, tokens: worstCaseTokens(worst), maxOutputTokens };
+  return { usd, tokens: prompt + maxOutputTokens, maxOutputTokens };
 }

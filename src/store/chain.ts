@@ -15,6 +15,7 @@ import { canonical } from '../session/canonical.js';
 import { Nl2codeError } from '../session/error-table.js';
 import type { Hash } from '../session/json.js';
 import type { StepCall } from '../session/step.js';
+import { addSpent, NOTHING_SPENT, type Spent } from '../session/usage.js';
 import type { StepRecord } from '../session/step-record.js';
 import { sha256 } from './blobs.js';
 import { linkIfAbsent, syncFolder, writeTemporary, writing, type Durability } from './file.js';
@@ -44,6 +45,14 @@ const total = (reservations: readonly Reservation[]): LostAttempts => ({
   reservedUsd: reservations.reduce((sum, { usd }) => sum + usd, 0),
   reservedTokens: reservations.reduce((sum, { tokens }) => sum + tokens, 0),
 });
+
+/** No attempt was lost. */
+export const NOTHING_LOST: LostAttempts = total([]);
+
+/** What lost attempts have cost: all that was reserved for them. Pure. */
+export function lostSpent({ calls, reservedUsd, reservedTokens }: LostAttempts): Spent {
+  return addSpent(NOTHING_SPENT, { ...NOTHING_SPENT, lostCalls: calls, costUsd: reservedUsd, lostTokens: reservedTokens });
+}
 
 const HEAD_BYTES = 64 + 1 + 15;
 
