@@ -2,7 +2,8 @@ import { packText } from '../context/pack-text.js';
 import { Nl2codeError } from '../session/error-table.js';
 import type { Json } from '../session/json.js';
 import { requestProblem } from '../session/session-state.js';
-import type { StepCall, StepIO, StepReply } from '../session/step.js';
+import type { StepCall, StepReply } from '../session/step.js';
+import { requests } from '../store/read-result.js';
 import { verdicts } from './past.js';
 import { step } from './step.js';
 import type { StepWorld } from './world.js';
@@ -29,7 +30,7 @@ export function createOpen(world: StepWorld) {
         }
       }
       // What a pack says stays in the conversation of the whole session.
-      const told = past.some(({ record }) => record.kind === 'open' && (record.args as unknown as StepIO['open']['args']).request.pack === request.pack);
+      const told = requests(past.map(({ record }) => record)).some(({ pack }) => pack === request.pack);
       const text = request.pack && !told ? packText(await world.pack(request.pack), request) : '';
       return { value: { seq, verdicts: all.slice(-REMEMBERED_VERDICTS) } as unknown as Json, refs: text ? { observation: folder.blobs.keep(text) } : {} };
     });

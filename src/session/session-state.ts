@@ -54,21 +54,19 @@ const REMEMBERED_DECISIONS = 200;
 /** A queue travels with every continue-as-new. */
 const MAX_WAITING = 20;
 
+/** What is counted and remembered per request, at its beginning. */
+export const newCounts = (): Pick<SessionState, 'turn' | 'stepsThisRequest' | 'spent' | 'recent' | 'loop' | 'nudged'> => ({ turn: 0, stepsThisRequest: 0, spent: NOTHING_SPENT, recent: [], loop: null, nudged: false });
+
 export function newSession(session: string, request: Request): SessionState {
   return {
     session,
     head: null,
     seq: 0,
     stepsThisRun: 0,
-    stepsThisRequest: 0,
-    turn: 0,
+    ...newCounts(),
     request,
     strategy: null,
     facts: [],
-    spent: NOTHING_SPENT,
-    recent: [],
-    loop: null,
-    nudged: false,
     proposal: null,
     decided: [],
     stopping: false,

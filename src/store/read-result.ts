@@ -20,12 +20,17 @@ export function readResult(folder: SessionFolder, session: string, request?: str
 
 /** All requests of a session that were opened, oldest first. Pure. */
 export function requests(records: readonly StepRecord[]): Request[] {
-  return records.filter((record) => record.kind === 'open').map((record) => (record.args as unknown as StepIO['open']['args']).request);
+  return records.flatMap((record) => opened(record) ?? []);
+}
+
+/** The request that a record opens. */
+function opened(record: StepRecord): Request | undefined {
+  return record.kind === 'open' ? (record.args as unknown as StepIO['open']['args']).request : undefined;
 }
 
 /** The records of one request, and nothing after them. */
 function recordsOf(records: readonly StepRecord[], request: string): readonly StepRecord[] {
-  const at = records.findIndex((record) => record.kind === 'open' && (record.args as unknown as StepIO['open']['args']).request.id === request);
+  const at = records.findIndex((record) => opened(record)?.id === request);
   const end = records.findIndex((record, i) => i > at && record.kind === 'close');
   return at < 0 ? [] : records.slice(at, end < 0 ? undefined : end + 1);
 }

@@ -9,9 +9,9 @@
 import type { CodeRef, Decision, Proposal } from '../session/decision.js';
 import type { Loop } from '../session/facts.js';
 import type { SessionState, Taken } from '../session/session-state.js';
-import { settle } from '../session/session-state.js';
+import { newCounts, settle } from '../session/session-state.js';
 import type { ExecuteTarget, StepCall, StepIO, StepKind, StepReply } from '../session/step.js';
-import { addSpent, NOTHING_SPENT } from '../session/usage.js';
+import { addSpent } from '../session/usage.js';
 import type { Verdict } from '../session/verdict.js';
 import { LOOKED_BACK, loopIn } from './loop.js';
 import { Halt, type Outcome, type Steps, type Strategy } from './strategy.js';
@@ -106,12 +106,7 @@ export async function drive(strategy: Strategy, state: SessionState, ports: Port
     if (state.strategy === null) {
       const opened = await takeStep(state, ports, 'open', { request });
       state.seq = opened.seq + 1;
-      state.turn = 0;
-      state.stepsThisRequest = 0;
-      state.spent = NOTHING_SPENT;
-      state.recent = [];
-      state.loop = null;
-      state.nudged = false;
+      Object.assign(state, newCounts());
       const answered = opened.verdicts.find((verdict) => verdict.request === request.id);
       if (answered) return answered;
       state.strategy = strategy.start(request);

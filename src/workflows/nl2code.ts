@@ -93,18 +93,21 @@ export async function nl2codeWorkflow(input: Nl2codeInput): Promise<Nl2codeResul
   // After the handlers stand: a throw before them would leave a message of the first task without its answer.
   if (problem) throw wf.ApplicationFailure.nonRetryable(problem, 'bad-request');
 
-  const stopped = () => new Halt({ status: 'stopped', reason: 'stopped by a person' });
   const root = wf.CancellationScope.current();
   const cancelled = () => new Halt({ status: 'stopped', reason: 'cancelled through Temporal' });
   const handled = () => wf.CancellationScope.nonCancellable(() => wf.condition(wf.allHandlersFinished));
   let late = false;
-  const missed = () => new Halt({ status: 'stopped', reason: `budget: the deadline ${state.request.budget.deadline} has passed` });
+  /** Why the request must not go on; undefined while it may. */
+  const ended = (): Halt | undefined => {
+    if (state.stopping) return new Halt({ status: 'stopped', reason: 'stopped by a person' });
+    return late ? new Halt({ status: 'stopped', reason: `budget: the deadline ${state.request.budget.deadline} has passed` }) : undefined;
+  };
   const ports: Ports = {
     async step<K extends StepKind>(call: StepCall<K>): Promise<StepReply<K>> {
       // A request that was accepted is opened and closed whatever happens, or its stop would have nowhere to be recorded.
       const bracket = call.kind === 'open' || call.kind === 'close';
-      if (state.stopping && !bracket) throw stopped();
-      if (late && !bracket) throw missed();
+      const over = bracket ? undefined : ended();
+      if (over) throw over;
       const scope = new wf.CancellationScope({ cancellable: !bracket });
       if (bracket) closing = call.kind === 'close';
       else cancelStep = () => scope.cancel();
@@ -116,7 +119,7 @@ export async function nl2codeWorkflow(input: Nl2codeInput): Promise<Nl2codeResul
       } catch (error) {
         if (bracket) throw error;
         if (root.consideredCancelled) throw cancelled();
-        if (error instanceof wf.ActivityFailure) throw state.stopping ? stopped() : late ? missed() : haltOf(error);
+        if (error instanceof wf.ActivityFailure) throw ended() ?? haltOf(error);
         throw error;
       } finally {
         cancelStep = () => {};
@@ -125,12 +128,12 @@ export async function nl2codeWorkflow(input: Nl2codeInput): Promise<Nl2codeResul
     async decision() {
       answer = undefined;
       try {
-        await wf.condition(() => answer !== undefined || state.stopping || late, state.request.approval.expiryMs);
+        await wf.condition(() => answer !== undefined || ended() !== undefined, state.request.approval.expiryMs);
       } catch (error) {
         throw root.consideredCancelled ? cancelled() : error;
       }
-      if (state.stopping && !answer) throw stopped();
-      if (late && !answer) throw missed();
+      const over = ended();
+      if (over && !answer) throw over;
       return answer ?? { actor: 'clock', decision: { kind: 'expired' } };
     },
     async boundary() {
