@@ -73,24 +73,14 @@ def _targets(
 ) -> Iterator[tuple[str, str, Any]]:
     if isinstance(node, ast.Import):
         for alias in node.names:
-            try:
-                target = callables.module(alias.name)
-            except Unknown:
-                continue
-            if target is MISSING:
-                if not optional:
-                    findings.append(_no_module(node, alias.name))
+            target = _module(node, alias.name, findings, optional)
+            if target is None:
                 continue
             root = alias.name.partition(".")[0]
             yield alias.asname or root, alias.asname or root, target if alias.asname else callables.module(root)
     elif node.level == 0 and node.module and node.module != "__future__":
-        try:
-            held = callables.module(node.module)
-        except Unknown:
-            return
-        if held is MISSING:
-            if not optional:
-                findings.append(_no_module(node, node.module))
+        held = _module(node, node.module, findings, optional)
+        if held is None:
             return
         for alias in node.names:
             if alias.name == "*":
@@ -102,6 +92,19 @@ def _targets(
             if target is MISSING and not optional:
                 findings.append(_no_name(node, node.module, alias.name, held))
             yield alias.asname or alias.name, alias.asname or alias.name, target
+
+
+def _module(node: ast.stmt, name: str, findings: list[Finding], optional: bool) -> Any:
+    """The installed module; None where nobody can look at it, and where it is missing, a finding unless optional."""
+    try:
+        module = callables.module(name)
+    except Unknown:
+        return None
+    if module is not MISSING:
+        return module
+    if not optional:
+        findings.append(_no_module(node, name))
+    return None
 
 
 def _no_module(node: ast.stmt, name: str) -> Finding:

@@ -61,11 +61,16 @@ def close_all_but(keep: Iterable[int]) -> None:
         low = fd + 1
 
 
+def _stat_fields(pid: int | str) -> list[bytes]:
+    """What /proc/<pid>/stat says after the command, which may hold anything, also parentheses. Raises OSError."""
+    with open(f"/proc/{pid}/stat", "rb") as stat:
+        return stat.read().rpartition(b")")[2].split()
+
+
 def is_exiting(pid: int) -> bool:
     """Whether Linux has begun to end this process, or has ended it: what it holds is closed bit by bit."""
     try:
-        with open(f"/proc/{pid}/stat", "rb") as stat:
-            return bool(int(stat.read().rpartition(b")")[2].split()[6]) & _PF_EXITING)
+        return bool(int(_stat_fields(pid)[6]) & _PF_EXITING)
     except OSError:
         return True
 
@@ -74,10 +79,8 @@ def _descendants(of: int, spared: Callable[[int], bool]) -> list[int]:
     children: dict[int, list[int]] = {}
     for name in os.listdir("/proc"):
         if name.isdecimal():
-            with contextlib.suppress(OSError), open(f"/proc/{name}/stat", "rb") as stat:
-                # The command in parentheses may hold anything, also parentheses.
-                parent = int(stat.read().rpartition(b")")[2].split()[1])
-                children.setdefault(parent, []).append(int(name))
+            with contextlib.suppress(OSError):
+                children.setdefault(int(_stat_fields(name)[1]), []).append(int(name))
     found: list[int] = []
     queue = [of]
     while queue:
