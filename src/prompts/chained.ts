@@ -37,9 +37,11 @@ export const chainedStep: AskSpec = {
   words: words('Your reply held no code that could be run: write exactly one ```python block.'),
   parse: (reply, store): Json => {
     // Models that were made for tools call one although none is offered.
-    const called = callsOf(reply).map((raw) => callArguments(raw.arguments)?.code);
-    const code = called.length === 1 && typeof called[0] === 'string' && called[0].trim() ? called[0] : pythonBlock(reply.content);
-    return { calls: code === undefined ? [] : [{ id: called.length === 1 ? callsOf(reply)[0]!.id : REPLY_ID, tool: 'run_cell', code: store(code) }] };
+    const [call, another] = callsOf(reply);
+    const only = another ? undefined : call;
+    const called = only && callArguments(only.arguments)?.code;
+    const code = typeof called === 'string' && called.trim() ? called : pythonBlock(reply.content);
+    return { calls: code === undefined ? [] : [{ id: only?.id ?? REPLY_ID, tool: 'run_cell', code: store(code) }] };
   },
 };
 
