@@ -78,6 +78,8 @@ class Init:
         #: Whether the current stream asked for the running cell.
         self._watched = False
         self._kernel: KernelLink | None = None
+        #: Whether variables of earlier cells are gone and no cell was told yet, however many kernels came since.
+        self._lost = ledger.head >= 0
         self._forks = 0
         self._ended = False
 
@@ -230,15 +232,16 @@ class Init:
         if self._kernel.pid is None or self._kernel.is_dead():
             # Its birth or its death is seen soon, and this cell looked at again.
             return
-        fresh = self._kernel.cells == 0 and cell.k > 0 and not self._kernel.continues
+        fresh = self._lost
         try:
             self._ledger.start(cell.k, cell.sha, cell.epoch, fresh)
         except OSError as error:
             self._give_up(f"The ledger can't be written: {error.strerror}.")
             return
+        self._lost = False
         # What lies in the pipes was written between the cells.
         self._kernel.drain()
-        self._kernel.cells += 1
+        self._kernel.used = True
         self._kernel.pristine = self._kernel.pristine and cell.code == INSPECTION
         cell.begin(fresh)
         self._kernel.send({"type": "run", "k": cell.k, "code": cell.code, "maxOutputChars": cell.max_output_chars})
@@ -279,7 +282,7 @@ class Init:
 
     # --- the kernel ------------------------------------------------------------------------------------------------
 
-    def _ask_for_kernel(self, want: str, continues: bool = False) -> None:
+    def _ask_for_kernel(self, want: str) -> None:
         self._forks += 1
         kernel = KernelLink(self._selector, self._on_kernel, self._on_kernel_wire_end, self._on_output)
         try:
@@ -289,7 +292,7 @@ class Init:
             kernel.close()
             return
         kernel.handed_over()
-        kernel.early, kernel.continues = not self._zygote.idle, continues
+        kernel.early = not self._zygote.idle
         self._kernel = kernel
 
     def _renew_kernel(self) -> None:
@@ -299,7 +302,7 @@ class Init:
             kernel.kill()
             kernel.close()
             self._kernel = None
-            self._ask_for_kernel(self._options.warm, continues=True)
+            self._ask_for_kernel(self._options.warm)
 
     def _on_kernel(self, frame: Frame) -> None:
         cell, kernel = self._cell, self._kernel
@@ -338,6 +341,7 @@ class Init:
             reply = cell.died(status, kernel.broken)
             reply["stdout"], reply["stderr"] = cell.output.end(self._to_host)
             self._finish(reply, [])
+        self._lost = self._lost or kernel.used
         kernel.close()
         self._kernel = None
         kill_descendants(spare=(self._zygote.pid,))

@@ -40,14 +40,12 @@ class KernelLink:
         self._selector = selector
         self._on_output = on_output
         self.pid: int | None = None
-        #: Cells this kernel was given.
-        self.cells = 0
+        #: Whether this kernel was given a cell.
+        self.used = False
         #: Whether it was forked before the zygote had imported everything.
         self.early = False
         #: Whether nothing but the look at the inputs ran in it, which leaves nothing behind.
         self.pristine = True
-        #: Whether it took the place of a pristine kernel, so that no variable was lost.
-        self.continues = False
         #: When to end it, on the monotonic clock, if it has not died by itself.
         self.doomed_at: float | None = None
         #: Whether it was ended because its socket was closed or misused.

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
-from harness import Guest, Start, alive, kill, sha, until_gone
+from harness import Guest, Start, alive, children, kill, sha, until_gone
 
 from nl2code_guest.ledger import Ledger, LedgerError
 from nl2code_guest.reply import died_reply
@@ -86,6 +87,22 @@ def test_a_cell_whose_kernel_was_killed_is_recorded_and_the_next_kernel_is_fresh
     assert after.reply["freshKernel"] and after.reply["error"]["type"] == "NameError"
     assert not guest.run("1").reply["freshKernel"]
     assert effects(guest) == 1
+
+
+def test_a_loss_is_told_also_when_the_kernel_after_it_is_replaced_by_a_warmer_one(start: Start) -> None:
+    guest = start(warm="data")
+    guest.run("kept = 1")
+    before = set(children(guest.process.pid))
+    # While the zygote still imports: the kernel that comes now is replaced once it has everything.
+    assert guest.run("import os\nos._exit(3)").ended == "kernel-died"
+    seen: set[int] = set()
+    end = time.monotonic() + 20
+    while len(seen) < 2 and time.monotonic() < end:
+        seen |= set(children(guest.process.pid)) - before
+    assert len(seen) == 2
+    after = guest.run("kept")
+    assert after.reply["freshKernel"] and after.reply["error"]["type"] == "NameError"
+    assert not guest.run("1").reply["freshKernel"]
 
 
 def test_a_cell_sent_to_a_kernel_that_is_already_dead_runs_in_the_next_one(guest: Guest) -> None:
