@@ -1,7 +1,7 @@
 import type { Price } from '../config.js';
 import { Nl2codeError } from '../session/error-table.js';
 import type { RequestBudget } from '../session/request.js';
-import type { Spent } from '../session/usage.js';
+import { tokensOf, type Spent } from '../session/usage.js';
 import type { Reservation } from '../store/chain.js';
 import { worstCasePromptTokens, worstCaseUsd } from './prices.js';
 
@@ -22,7 +22,7 @@ export function reserve(
   const prompt = worstCasePromptTokens(call.promptChars);
   let { maxOutputTokens } = call;
   if (maxTokens) {
-    const used = spent.promptTokens + spent.completionTokens + (spent.lostTokens ?? 0);
+    const used = tokensOf(spent);
     maxOutputTokens = Math.min(maxOutputTokens, maxTokens - used - prompt);
     if (maxOutputTokens < LEAST_OUTPUT_TOKENS) throw new Nl2codeError('budget-exceeded', `budget: ${used} of ${maxTokens} tokens are spent and the next call may take ${prompt + LEAST_OUTPUT_TOKENS}.`);
   }

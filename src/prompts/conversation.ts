@@ -8,12 +8,14 @@ import type { ChatMessage, ModelReply } from '../model/endpoint.js';
 import type { CodeRef } from '../session/decision.js';
 import type { Fact } from '../session/facts.js';
 import type { Json, TextRef } from '../session/json.js';
+import type { Request } from '../session/request.js';
 import type { Observation } from '../session/observation.js';
 import type { StepRecord } from '../session/step-record.js';
 import type { StepIO } from '../session/step.js';
 import { verificationText } from '../verification/finding-text.js';
 import { callArguments, type AskSpec } from './ask.js';
 import { asks } from './asks.js';
+import { budgetText, NOTHING_USED, usedWith } from './budget-text.js';
 import { callsOf, REPLY_ID } from './calls.js';
 import { decisionText, loopText } from './fact-text.js';
 import { cellText, cut, OBSERVATION_CHARS } from './observation-text.js';
@@ -28,6 +30,9 @@ class Conversation {
   /** What the last reply called in its text, by id: its results are user messages that name the call. */
   private written = new Map<string, string>();
   private script: string | undefined;
+  /** Of the request that is open. */
+  private budget: Request['budget'] | undefined;
+  private used = NOTHING_USED;
   /** The last ask: its words hold for what follows it. */
   private spec: AskSpec | undefined;
 
@@ -76,9 +81,13 @@ class Conversation {
   record(record: StepRecord): void {
     this.asking(record.ask);
     this.facts(record.facts);
+    this.used = usedWith(record.kind === 'open' ? NOTHING_USED : this.used, record);
     switch (record.kind) {
-      case 'open':
-        return this.user(requestText((record.args as unknown as StepIO['open']['args']).request, record.refs.observation ? this.read(record.refs.observation) : ''));
+      case 'open': {
+        const { request } = record.args as unknown as StepIO['open']['args'];
+        this.budget = request.budget;
+        return this.user(requestText(request, record.refs.observation ? this.read(record.refs.observation) : ''));
+      }
       case 'plan':
       case 'review':
         this.prompted(record.args);
@@ -119,10 +128,14 @@ class Conversation {
     const seen = JSON.parse(this.read(record.refs.observation!)) as Observation;
     if (seen.kind === 'verification') {
       if (record.refs.code) this.script = this.read({ hash: record.refs.code });
-      return this.answer(call, cut(verificationText(seen), OBSERVATION_CHARS));
+      return this.answer(call, this.withBudget(cut(verificationText(seen), OBSERVATION_CHARS)));
     }
-    if (target === 'inspect') return this.user(`The inputs, as inspected:\n${cellText(seen)}`);
-    return this.answer(call, cellText(seen));
+    if (target === 'inspect') return this.user(this.withBudget(`The inputs, as inspected:\n${cellText(seen)}`));
+    return this.answer(call, this.withBudget(cellText(seen)));
+  }
+
+  private withBudget(observation: string): string {
+    return this.budget ? `${observation}\n${budgetText(this.budget, this.used)}` : observation;
   }
 
   private reply(record: StepRecord): ModelReply {

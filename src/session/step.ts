@@ -33,6 +33,9 @@ export interface StepIO {
 }
 export type StepKind = keyof StepIO;
 
+/** Whether the budget counts a step; `open` and `close` are brackets. Pure. */
+export const isCounted = (kind: StepKind): boolean => kind !== 'open' && kind !== 'close';
+
 /** Everything that decides a step's result. The memo key is the hash of it without `session` and `seq`, so it holds no attempt, clock or setting. */
 export interface StepCall<K extends StepKind = StepKind> {
   session: string;

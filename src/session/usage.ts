@@ -20,6 +20,9 @@ export interface Spent extends Usage {
 
 export const NOTHING_SPENT: Spent = { promptTokens: 0, cachedTokens: 0, completionTokens: 0, calls: 0, lostCalls: 0, costUsd: 0 };
 
+/** Tokens that count against `maxTokens`: those of lost calls among them. Pure. */
+export const tokensOf = ({ promptTokens, completionTokens, lostTokens }: Spent): number => promptTokens + completionTokens + (lostTokens ?? 0);
+
 /** Component-wise sum. */
 export function addSpent(a: Spent, b: Spent): Spent {
   const unpriced = (a.unpriced ?? 0) + (b.unpriced ?? 0);

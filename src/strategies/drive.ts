@@ -10,7 +10,7 @@ import type { CodeRef, Decision, Proposal } from '../session/decision.js';
 import type { Loop } from '../session/facts.js';
 import type { SessionState, Taken } from '../session/session-state.js';
 import { newCounts, settle } from '../session/session-state.js';
-import type { ExecuteTarget, StepCall, StepIO, StepKind, StepReply } from '../session/step.js';
+import { isCounted, type ExecuteTarget, type StepCall, type StepIO, type StepKind, type StepReply } from '../session/step.js';
 import { addSpent } from '../session/usage.js';
 import type { Verdict } from '../session/verdict.js';
 import { LOOKED_BACK, loopIn } from './loop.js';
@@ -25,11 +25,8 @@ export interface Ports {
   boundary(): Promise<void>;
 }
 
-/** Steps that the budget counts; `open` and `close` are brackets. */
-const COUNTED: ReadonlySet<StepKind> = new Set<StepKind>(['plan', 'code', 'execute', 'review', 'retry']);
-
 async function takeStep<K extends StepKind>(state: SessionState, ports: Ports, kind: K, args: StepIO[K]['args'], ask?: string): Promise<StepIO[K]['value']> {
-  if (COUNTED.has(kind)) {
+  if (isCounted(kind)) {
     const { maxSteps } = state.request.budget;
     if (state.stepsThisRequest >= maxSteps) throw new Halt({ status: 'stopped', reason: `budget: all ${maxSteps} steps are used` });
     state.stepsThisRequest += 1;
