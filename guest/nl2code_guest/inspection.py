@@ -8,11 +8,13 @@ from __future__ import annotations
 import os
 import re
 import stat
+import sys
 from collections.abc import Callable
 from typing import Any
 
 from nl2code_guest.inspection_columns import describe_columns
 from nl2code_guest.inspection_files import Unreadable, kind_of, read_table
+from nl2code_guest.installed import installed_packages
 
 #: What a model is shown of one observation is about this long.
 MAX_CHARS = 7_500
@@ -21,8 +23,9 @@ _MAX_FILES = 60
 
 
 def report() -> None:
-    """Prints the look at every file in the folder that `NL2CODE_INPUTS` names (default `/inputs`)."""
+    """Prints the versions a script can pin and the look at every file in `NL2CODE_INPUTS` (default `/inputs`)."""
     folder = os.environ.get("NL2CODE_INPUTS", "/inputs")
+    print(_versions())
     try:
         names = sorted(entry.name for entry in os.scandir(folder))
     except OSError as error:
@@ -104,6 +107,11 @@ def _repeated(table: Any) -> int:
     except TypeError:
         # Lists and dicts can't be compared this way.
         return 0
+
+
+def _versions() -> str:
+    python = f"Python {'.'.join(map(str, sys.version_info[:3]))}"
+    return ", ".join([python, *(f"{name} {version}" for name, version in installed_packages().items())]) + "."
 
 
 def _name_rest(names: list[str]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -193,8 +194,14 @@ def test_the_report_is_bounded(look: Look) -> None:
     assert "more columns" in text and "Not looked at" in text
 
 
+def test_it_begins_with_the_versions_that_a_script_can_pin(look: Look) -> None:
+    first = look.at(x_dot_csv="a\n1\n").splitlines()[0]
+    assert first.startswith(f"Python {sys.version_info[0]}.{sys.version_info[1]}.")
+    assert f"pandas {version('pandas')}" in first and f"scikit-learn {version('scikit-learn')}" in first
+
+
 def test_no_inputs_and_no_folder_are_one_sentence(look: Look, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert look.again() == "There are no input files.\n"
+    assert look.again().splitlines()[1:] == ["There are no input files."]
     monkeypatch.setenv("NL2CODE_INPUTS", str(look.folder / "missing"))
     assert "can't be listed" in look.again()
 

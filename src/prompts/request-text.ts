@@ -1,4 +1,4 @@
-import type { Request } from '../session/request.js';
+import type { Request, RequestLimits } from '../session/request.js';
 
 const FOLLOW_UP = 'The requester goes on in the same session. Your variables and files are as you left them, unless a result says that the kernel is new. Change the script of the last request so that it does what is asked now and still what was asked before, run it, and submit it whole.';
 
@@ -8,5 +8,11 @@ export function requestText(request: Request, packText: string): string {
   if (request.inputs.length > 0) parts.push(`Input files\n${request.inputs.map((input) => `- ${JSON.stringify(input.name)} (${input.bytes} bytes)`).join('\n')}`);
   if (request.outputs.length > 0) parts.push(`Promised outputs\n${request.outputs.map((output) => `- ${JSON.stringify(output.path)}`).join('\n')}`);
   if (packText) parts.push(packText);
+  if (!request.follows) parts.push(limitsText(request.limits));
   return parts.join('\n\n');
+}
+
+/** What ends a cell or a script that takes too much. Seconds and binary gigabytes. */
+function limitsText({ cellTimeoutMs, scriptTimeoutMs, memoryBytes }: RequestLimits): string {
+  return `Limits\nA cell is interrupted after ${cellTimeoutMs / 1000} s, one run of the final script after ${scriptTimeoutMs / 1000} s; memory is ${+(memoryBytes / 2 ** 30).toFixed(1)} GiB. Try what is slow on a sample first.`;
 }

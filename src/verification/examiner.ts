@@ -73,7 +73,7 @@ export class Examiner {
     if (!report) return { why };
     const found = report.findings.map(told);
     if (found.length === 0 && report.why) return { why: report.why };
-    return { found, detail: `${report.looked} of ${report.calls} resolved` };
+    return { found, detail: `${report.looked} of ${report.calls} looked up; the rest is known only when it runs` };
   }
 
   /** Imports ahead what comparing and checks will need, while the script runs. Its failure shows later, where it matters. */
