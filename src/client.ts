@@ -23,26 +23,32 @@ export interface Admission<Options> {
   admitFollowUp(options: Options, last: Request, folder: SessionFolder, id: string): Promise<Request>;
 }
 
+/** What a client of sessions stands on; `createNl2codeClient` makes it from a configuration. */
 export interface Nl2codeClientOptions<Options> {
   client: Client;
   store: SessionStore;
+  /** Task queue of the workers that serve the sessions. */
   taskQueue: string;
   admission: Admission<Options>;
 }
 
+/** A session that was started, or found again. */
 export interface Started {
+  /** Id of the session, which is its workflow's id. */
   session: string;
+  /** The request as it was admitted: every default filled in, inputs by name, size and sha256. */
   request: Request;
   /** False when the idempotency key found a session that was started before. */
   fresh: boolean;
 }
 
+/** A follow-up that its session has taken on. */
 export interface FollowedUp {
   session: string;
   request: Request;
   /** How many requests of the session are before it. */
   before: number;
-  /** Where the session's event log stood: events of this request come after it. */
+  /** Where the session's event log stood, in bytes: events of this request come after it. */
   from: number;
 }
 
@@ -55,7 +61,10 @@ const OPEN_POLL_MS = 50;
 export class Nl2codeClient<Options extends { idempotencyKey?: string | undefined }> {
   constructor(private readonly options: Nl2codeClientOptions<Options>) {}
 
-  /** Admits a request and starts its session. Refusals leave nothing behind. With an idempotency key the same request finds its session again. */
+  /**
+   * Admits a request and starts its session. Refusals leave nothing behind. With an idempotency key the same request finds its session
+   * again. Throws `bad-request`, `bad-input`, `price-unknown`, `model-*` or, when the server is away, `temporal-unavailable`.
+   */
   async start(options: Options): Promise<Started> {
     const { client, store, taskQueue, admission } = this.options;
     const session = options.idempotencyKey ? `n${sha256(options.idempotencyKey).slice(0, 15)}` : newSessionId();
@@ -79,6 +88,17 @@ export class Nl2codeClient<Options extends { idempotencyKey?: string | undefined
       if (memo?.nl2codeRequest !== digest) throw new Nl2codeError('bad-request', `The idempotency key ${JSON.stringify(options.idempotencyKey)} belongs to another request (session ${session}): use another key.`, { remedy: '' });
       return { session, request, fresh: false };
     }
+  }
+
+  /**
+   * Admits a request for a session that a workflow of yours starts as its child: `executeChild(nl2codeWorkflow, { workflowId: session, args:
+   * [{ request }] })`. Call it in an activity; repeating it with the same files is harmless. A session id is used for one request: a session
+   * that has its verdict answers with that again. Throws `bad-request`, `bad-input`, `price-unknown` or `model-*`.
+   */
+  admit(session: string, options: Options): Promise<Request> {
+    const { store, admission } = this.options;
+    // A named session may be there already: a refusal then leaves it as it was.
+    return admission.admit({ ...options, idempotencyKey: options.idempotencyKey ?? session }, () => store.session(session), 'r1');
   }
 
   /**
@@ -122,7 +142,7 @@ export class Nl2codeClient<Options extends { idempotencyKey?: string | undefined
     }
   }
 
-  /** The result of a request, of the last one when none is named; undefined while it is open. */
+  /** The result of a request, of the last one when none is named; undefined while it is open. Reads the store only. Throws `not-found`. */
   get(session: string, request?: string): Result | undefined {
     return readResult(this.folder(session), session, request);
   }
@@ -175,6 +195,11 @@ export class Nl2codeClient<Options extends { idempotencyKey?: string | undefined
   /** A blob of the session as text, e.g. the code of a proposal. */
   text(session: string, hash: Hash): string {
     return this.folder(session).blobs.read(hash);
+  }
+
+  /** What an artifact of a result holds, by its `sha256`. Bytes from a sandbox: hostile. */
+  bytes(session: string, hash: Hash): Buffer {
+    return this.folder(session).blobs.readBytes(hash);
   }
 
   folder(session: string): SessionFolder {

@@ -1,56 +1,93 @@
 import { SimplePlugin } from '@temporalio/plugin';
-import type { ClientOptions } from '@temporalio/client';
 import type { Worker, WorkerOptions } from '@temporalio/worker';
-import { createActivities } from './activities/activities.js';
+import { createActivities, type StepActivities } from './activities/activities.js';
 import type { StepWorld } from './activities/world.js';
+import type { ResolvedConfig } from './config.js';
 import { resolveConfig, type ConfigFlags } from './config/resolve-config.js';
+import { prepareDataDir } from './embedded/data-dir.js';
 import { createWorld } from './world.js';
 
 /** Recovery within seconds needs these; a user's own values stand over them. */
 const QUICK_RECOVERY = { stickyQueueScheduleToStartTimeout: '2s', maxHeartbeatThrottleInterval: '500ms', defaultHeartbeatThrottleInterval: '500ms' } as const;
 
-/** Options that stand over the environment and `nl2code.config.yaml`, or a world of your own (tests, other backends). */
-export type Nl2codePluginOptions = ConfigFlags | { world: StepWorld };
+/** Options that stand over the environment and `nl2code.config.yaml`. Server, namespace and task queue are those of the Worker. */
+export type Nl2codePluginFlags = Omit<ConfigFlags, 'namespace' | 'taskQueue' | 'temporal' | 'temporalPort' | 'uiPort'>;
+
+/** Options, or a world of your own (tests, other backends), which stays yours to close. */
+export type Nl2codePluginOptions = Nl2codePluginFlags | { world: StepWorld };
+
+/** What one configuration makes: a world, and the activities that work in it. */
+interface Made {
+  world: StepWorld;
+  activities: StepActivities;
+  close(): Promise<void>;
+}
 
 /**
- * Adds nl2code's activities to a Worker. Give it to `Worker.create({ plugins })` (and to a Client, if you like), and re-export the workflow
- * from `temporal-nl2code/workflow` in your own workflows module. It adds no interceptor and takes none away; a name of yours that starts
- * with `nl2code-` and collides is refused when the Worker is made.
+ * Adds nl2code's activities to a Worker. Give it to `Worker.create({ plugins })`, or to the connection, and re-export the workflow from
+ * `temporal-nl2code/workflow` in your own workflows module. Options are checked when it is made; sandboxes and store are opened with the
+ * first Worker and closed when the last one has stopped. It adds no interceptor and takes none away; on a Client it changes nothing. A
+ * name of yours that collides with one of its `nl2code-` activities is refused when the Worker is made or run.
  */
 export class Nl2codePlugin extends SimplePlugin {
-  private readonly own: Map<string, unknown>;
-  private readonly world: StepWorld;
+  private readonly make: () => Made;
+  private made: Made | undefined;
+  private running = 0;
+  /** Every activity this plugin has made. */
+  private readonly own = new WeakSet<object>();
 
   constructor(options: Nl2codePluginOptions = {}) {
-    const world = 'world' in options ? options.world : createWorld(resolveConfig({ flags: options, env: process.env, cwd: process.cwd() }));
-    const activities = createActivities(world);
-    super({ name: 'nl2code', activities });
-    this.world = world;
-    this.own = new Map(Object.entries(activities));
+    super({ name: 'nl2code' });
+    if ('world' in options) {
+      const { world } = options;
+      this.make = () => ({ world, activities: createActivities(world), close: async () => undefined });
+    } else {
+      const config = resolveConfig({ flags: options, env: process.env, cwd: process.cwd() });
+      this.make = () => opened(config);
+    }
   }
 
   override configureWorker(options: WorkerOptions): WorkerOptions {
-    this.refuseTaken((options.activities ?? {}) as Record<string, unknown>);
-    return super.configureWorker({ ...QUICK_RECOVERY, ...options });
+    const given = (options.activities ?? {}) as Record<string, unknown>;
+    if (!this.made) {
+      this.made = this.make();
+      for (const activity of Object.values(this.made.activities)) this.own.add(activity);
+    }
+    this.refuseTaken(given);
+    return super.configureWorker({ ...QUICK_RECOVERY, ...options, activities: { ...given, ...this.made.activities } });
   }
 
-  /** A plugin that comes later may have put its own activity in the place of one of ours. */
   override async runWorker(worker: Worker, next: (worker: Worker) => Promise<void>): Promise<void> {
+    // A plugin that comes later may have put its own activity in the place of one of ours.
     this.refuseTaken(Object.fromEntries(worker.options.activities));
-    const running = super.runWorker(worker, next);
-    this.world.ready?.();
-    return running;
+    this.running += 1;
+    try {
+      const running = super.runWorker(worker, next);
+      if (this.running === 1) this.made?.world.ready?.();
+      await running;
+    } finally {
+      this.running -= 1;
+      if (this.running === 0) await this.end();
+    }
   }
 
-  /** Keeps the user's interceptors of every kind. */
-  override configureClient(options: ClientOptions): ClientOptions {
-    const configured = super.configureClient(options);
-    return { ...configured, interceptors: { ...options.interceptors, ...configured.interceptors } };
+  /** A Worker that is made later begins anew. */
+  private async end(): Promise<void> {
+    const { made } = this;
+    this.made = undefined;
+    await made?.close();
   }
 
   /** The same plugin may come twice, from a Connection and from the Worker; another's activity of the same name may not. */
   private refuseTaken(activities: Record<string, unknown>): void {
-    const taken = [...this.own].filter(([name, activity]) => Object.hasOwn(activities, name) && activities[name] !== activity).map(([name]) => name);
+    const names = Object.keys(this.made?.activities ?? {});
+    const taken = names.filter((name) => Object.hasOwn(activities, name) && !this.own.has(activities[name] as object));
     if (taken.length > 0) throw new TypeError(`The worker already has activities named ${taken.join(', ')}: rename them, these names belong to the nl2code plugin.`);
   }
+}
+
+function opened(config: ResolvedConfig): Made {
+  prepareDataDir(config.dataDir);
+  const world = createWorld(config);
+  return { world, activities: createActivities(world), close: () => world.close() };
 }

@@ -12,7 +12,9 @@ export interface SessionSummary {
   /** A verdict, or where the open request stands. `lost`: open in the store, unknown to the server. */
   state: Status | 'running' | 'waiting' | 'lost';
   prompt: string;
+  /** Unix time in milliseconds. */
   startedAt: number;
+  /** Steps taken, without opening and closing. */
   steps: number;
   spent: Spent;
 }

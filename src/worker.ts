@@ -3,7 +3,6 @@ import { fileURLToPath } from 'node:url';
 import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import type { ResolvedConfig } from './config.js';
 import { Nl2codePlugin } from './plugin.js';
-import { reapSandboxes } from './sandbox/reaper.js';
 import { connectOptions } from './temporal-connection.js';
 import { createWorld } from './world.js';
 
@@ -28,8 +27,6 @@ export async function runWorker({ config, address, modelUrl }: WorkerProcessConf
   const connection = await NativeConnection.connect(connectOptions(config, address ?? undefined));
   try {
     const worker = await Worker.create({ connection, namespace: config.namespace, taskQueue: config.taskQueue, ...workflowSource(), plugins: [new Nl2codePlugin({ world })] });
-    // What dead workers left of sandboxes that have ended; living ones belong to their sessions.
-    void reapSandboxes(world.store.list().map((name) => world.store.at(name).sandbox), () => true);
     const running = worker.run();
     const shutdown = () => worker.getState() === 'RUNNING' && worker.shutdown();
     signal.addEventListener('abort', shutdown, { once: true });

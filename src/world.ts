@@ -8,6 +8,7 @@ import { createOpenAiEndpoint } from './model/openai-endpoint.js';
 import { priceOf } from './model/prices.js';
 import { Nl2codeError } from './session/error-table.js';
 import type { SandboxBackend } from './sandbox/backend.js';
+import { reapSandboxes } from './sandbox/reaper.js';
 import { createProcessBackend, type ProcessBackend } from './sandbox/process.js';
 import { SessionStore } from './store/session-store.js';
 import { createVerifier } from './verification/verify.js';
@@ -24,8 +25,9 @@ export function createWorld(config: ResolvedConfig, modelUrl?: string | null): W
   if (!baseUrl) throw new Nl2codeError('bad-request', 'No model endpoint is configured: set OPENAI_BASE_URL and OPENAI_API_KEY, or start with nl2code up, which brings the scripted model.', { remedy: '' });
   const backend = createBackend(config);
   const kernels = createKernels({ backend });
+  const store = new SessionStore(config.dataDir, config.durability);
   return {
-    store: new SessionStore(config.dataDir, config.durability),
+    store,
     endpoint: createOpenAiEndpoint({ baseUrl, apiKey: config.model.apiKey, stallMs: config.model.stallMs, scripted: config.model.baseUrl === null }),
     priceOf: (model) => priceOf(model, config.model.prices),
     maxOutputTokens: config.model.maxOutputTokens,
@@ -34,7 +36,11 @@ export function createWorld(config: ResolvedConfig, modelUrl?: string | null): W
     pack: createPackReader(config.packDirs),
     leaseMs: config.sandbox.leaseMs,
     backend,
-    ready: () => backend.keepReady(),
+    ready() {
+      // What dead workers left of sandboxes that have ended; living ones belong to their sessions.
+      void reapSandboxes(store.list().map((name) => store.at(name).sandbox), () => true);
+      backend.keepReady();
+    },
     async close() {
       await kernels.close();
       await backend.close();

@@ -1,7 +1,7 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { Client, Connection, type ClientOptions } from '@temporalio/client';
-import type { WorkerOptions } from '@temporalio/worker';
+import type { Worker, WorkerOptions } from '@temporalio/worker';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Nl2codePlugin } from '../src/plugin.js';
 import { createWorld, type World } from '../src/world.js';
@@ -59,14 +59,46 @@ describe('the plugin on a worker', () => {
   });
 });
 
-test("the plugin on a client keeps the user's interceptors of every kind", async () => {
-  const interceptors: ClientOptions['interceptors'] = { workflow: [{}], schedule: [{}] };
-  const connection = Connection.lazy();
-  try {
-    const { options } = new Client({ connection, plugins: [plugin], interceptors });
-    expect(options.interceptors.workflow).toEqual(interceptors.workflow);
-    expect(options.interceptors.schedule).toEqual(interceptors.schedule);
-  } finally {
-    await connection.close();
-  }
+test("the plugin on a client changes nothing: the user's interceptors of every kind, converter and identity stay", () => {
+  const options: ClientOptions = { interceptors: { workflow: [{}], schedule: [{}], activity: [{}], nexus: [{}] }, dataConverter: { payloadCodecs: [] }, identity: 'mine' };
+  const configured = plugin.configureClient(options as never) as ClientOptions;
+  for (const [name, value] of Object.entries(options)) expect(configured[name as keyof ClientOptions]).toBe(value);
+});
+
+describe('a plugin with options', () => {
+  const options = () => ({ dataDir: `${dir}/lazy`, baseUrl: 'http://127.0.0.1:9/v1', pool: 0 });
+
+  test('opens nothing until a worker is made, so that a client program can hold it without an endpoint', async () => {
+    const lazy = new Nl2codePlugin({ dataDir: `${dir}/lazy`, model: 'scripted' });
+    expect(new Client({ connection: Connection.lazy(), plugins: [lazy] }).options.plugins).toEqual([lazy]);
+    expect(existsSync(`${dir}/lazy`)).toBe(false);
+    expect(() => lazy.configureWorker({ taskQueue: 'mine' })).toThrow('No model endpoint is configured: set OPENAI_BASE_URL');
+  });
+
+  test('refuses wrong ones when it is made', () => {
+    expect(() => new Nl2codePlugin({ ...options(), durability: 'always' })).toThrow(/durability.*"always"/);
+  });
+
+  test('makes one world for all workers of the process, and a new one when the last of them has stopped', async () => {
+    const lazy = new Nl2codePlugin(options());
+    const [first, second] = [lazy.configureWorker({ taskQueue: 'a' }), lazy.configureWorker({ taskQueue: 'b' })];
+    expect(second.activities).toEqual(first.activities);
+    const stops: (() => void)[] = [];
+    const run = (worker: WorkerOptions) => lazy.runWorker({ options: { activities: new Map(Object.entries(worker.activities!)) } } as unknown as Worker, () => new Promise((resolve) => stops.push(resolve)));
+    const runs = [run(first), run(second)];
+    stops[0]!();
+    await runs[0];
+    expect(lazy.configureWorker({ taskQueue: 'c' }).activities).toEqual(first.activities);
+    stops[1]!();
+    await runs[1];
+    const later = lazy.configureWorker({ taskQueue: 'd' }).activities as Record<string, unknown>;
+    expect(Object.keys(later)).toEqual(NAMES);
+    expect(later['nl2code-open']).not.toBe((first.activities as Record<string, unknown>)['nl2code-open']);
+  });
+
+  test('refuses a data directory of another format before the worker runs', () => {
+    mkdirSync(`${dir}/newer`);
+    writeFileSync(`${dir}/newer/version`, '7\n');
+    expect(() => new Nl2codePlugin({ ...options(), dataDir: `${dir}/newer` }).configureWorker({ taskQueue: 'mine' })).toThrow('was written by a newer nl2code');
+  });
 });

@@ -20,7 +20,7 @@ import { step, type StepDone, type StepScene } from './step.js';
 import type { StepWorld } from './world.js';
 
 /** The built-in look at the inputs; it leaves no name behind. */
-const INSPECT_CELL = "__import__('nl2code_guest.inspection', fromlist=['report']).report()";
+export const INSPECT_CELL = "__import__('nl2code_guest.inspection', fromlist=['report']).report()";
 const MAX_OUTPUT_CHARS = 20_000;
 
 /** Runs a cell in the session's kernel, or verifies the final script in fresh sandboxes. */

@@ -24,12 +24,15 @@ export interface Result {
   review: { accept: boolean; summary: string } | null;
   /** Who decided what, in order. */
   decisions: { actor: string; kind: string; reason: string | null }[];
+  /** Steps taken, without opening and closing. */
   steps: number;
+  /** Tokens and US dollars of this request's model calls. */
   spent: Spent;
   isolation: Isolation;
   /** True when the bundled playbooks answered instead of a model. */
   scripted: boolean;
   model: string;
+  /** Wall time from the request's opening to its close, waiting for people included, in milliseconds. */
   ms: number;
 }
 

@@ -1,5 +1,3 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Client, Connection } from '@temporalio/client';
@@ -7,12 +5,11 @@ import { NativeConnection, Worker, type WorkerOptions } from '@temporalio/worker
 import { createAdmission, type RequestOptions } from '../../src/admission/admit.js';
 import { Nl2codeClient } from '../../src/client.js';
 import type { ResolvedConfig } from '../../src/config.js';
-import { resolveConfig } from '../../src/config/resolve-config.js';
-import { loadPlaybooks } from '../../src/model/scripted/playbook.js';
-import { startScriptedServer } from '../../src/model/scripted/server.js';
 import { Nl2codePlugin } from '../../src/plugin.js';
 import { SessionStore } from '../../src/store/session-store.js';
-import { createWorld, type World } from '../../src/world.js';
+import { scriptedModel } from '../../src/testing/scripted-model.js';
+import { isolatedConfig, testWorld } from '../../src/testing/test-world.js';
+import type { World } from '../../src/world.js';
 
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
@@ -23,8 +20,7 @@ export const PLAYBOOKS = here('./playbooks');
 
 /** A configuration that keeps everything of a test in one folder and asks nothing of the environment. */
 export function testConfig(dataDir: string, over: Partial<ResolvedConfig> = {}): ResolvedConfig {
-  const config = resolveConfig({ flags: { dataDir, runtimeDir: join(ROOT, '.runtime'), model: 'scripted', pool: 0, packs: [join(ROOT, 'packs')] }, env: { HOME: dataDir }, cwd: dataDir });
-  return { ...config, ...over };
+  return { ...isolatedConfig(dataDir), ...over };
 }
 
 export interface InProcess {
@@ -40,11 +36,10 @@ export interface InProcess {
 
 /** A real worker of this process on the suite's server, a real scripted model, real sandboxes. */
 export async function startInProcess(address: string, options: { maxCachedWorkflows?: number; interceptors?: WorkerOptions['interceptors']; world?: (world: World) => World } = {}): Promise<InProcess> {
-  const dir = mkdtempSync(join(tmpdir(), 'nl2code-test-'));
-  const model = await startScriptedServer({ playbooks: loadPlaybooks([PLAYBOOKS, join(ROOT, 'packs', 'marketing', 'playbooks')]) });
+  const model = await scriptedModel([PLAYBOOKS, join(ROOT, 'packs', 'marketing', 'playbooks')]);
   const taskQueue = `test-${process.pid}-${Math.random().toString(36).slice(2)}`;
-  const config = testConfig(dir, { taskQueue });
-  const real = createWorld(config, model.baseUrl);
+  const real = testWorld({ model, sandbox: 'real' });
+  const { dir, config } = real;
   const world = options.world?.(real) ?? real;
   const connection = await Connection.connect({ address });
   const native = await NativeConnection.connect({ address });
@@ -70,12 +65,10 @@ export async function startInProcess(address: string, options: { maxCachedWorkfl
     async close() {
       worker.shutdown();
       await running;
-      for (const name of store.list()) await world.kernels.end({ id: `s-${name}`, folder: store.at(name).sandbox });
-      await world.close();
+      await real.close();
       await native.close();
       await connection.close();
       await model.close();
-      rmSync(dir, { recursive: true, force: true });
     },
   };
 }

@@ -19,7 +19,7 @@ import { findPlaybook, noPlaybook, play } from './player.js';
 import { Reporter } from './report.js';
 import { conversationKey, readSent } from './sent.js';
 
-/** Name of the only model served. */
+/** Name of the only model served, unless another is given. */
 export const SCRIPTED_MODEL = 'scripted';
 
 export interface ScriptedServer {
@@ -35,8 +35,10 @@ const MAX_BODY_BYTES = 64 << 20;
 export async function startScriptedServer(options: {
   playbooks: readonly Playbook[];
   port?: number;
+  /** Name of the model. */
+  model?: string;
 }): Promise<ScriptedServer> {
-  const { playbooks } = options;
+  const { playbooks, model = SCRIPTED_MODEL } = options;
   const reporter = new Reporter();
   const faults = new FaultQueue();
 
@@ -44,11 +46,11 @@ export async function startScriptedServer(options: {
     const sha = createHash('sha256').update(body).digest('hex');
     const sent = readSent(parsed(body));
     if (typeof sent === 'string') return fail(response, 400, sent, 'invalid_request_error');
-    if (sent.model !== SCRIPTED_MODEL)
+    if (sent.model !== model)
       return fail(
         response,
         404,
-        `The model "${sent.model.slice(0, 100)}" does not exist; there is only "${SCRIPTED_MODEL}".`,
+        `The model "${sent.model.slice(0, 100)}" does not exist; there is only "${model}".`,
         'model_not_found',
       );
     const fault = faultOf(request, faults);
@@ -91,7 +93,7 @@ export async function startScriptedServer(options: {
       case 'GET /v1/models':
         return json(response, 200, {
           object: 'list',
-          data: [{ id: SCRIPTED_MODEL, object: 'model', created: 0, owned_by: 'nl2code' }],
+          data: [{ id: model, object: 'model', created: 0, owned_by: 'nl2code' }],
         });
       case 'POST /v1/chat/completions':
         return chat(body, request, response);

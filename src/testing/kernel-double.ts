@@ -1,0 +1,56 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, join, normalize } from 'node:path';
+import type { Kernels } from '../kernel/kernels.js';
+import type { WireReply } from '../kernel/protocol.js';
+import { INSPECT_CELL } from '../activities/execute.js';
+
+export interface KernelDoubleOptions {
+  /** What a cell shows, or the error it raises; nothing when missing. */
+  cell?(code: string): string | { error: string };
+}
+
+const WRITEFILE = /^\s*%%writefile +(\S+)[^\n]*\n/;
+
+/**
+ * A kernel that runs no Python. Cells that begin with `%%writefile` leave their file in the session's workspace, the inspection names the
+ * inputs, and every other cell shows what the test says.
+ */
+export function kernelDouble({ cell = () => '' }: KernelDoubleOptions = {}): Kernels {
+  return {
+    async runCell({ folder, inputs }, { code }, { signal }) {
+      signal.throwIfAborted();
+      const seen = code === INSPECT_CELL ? `(not inspected: the kernel is a double) ${inputs.map(({ name }) => name).join(', ')}` : (written(join(folder, 'workspace'), code) ?? cell(code));
+      return { reply: reply(seen), attachments: [], cached: false };
+    },
+    release() {},
+    async end() {},
+    async close() {},
+  };
+}
+
+/** Keeps the file of a `%%writefile` cell, and says so as the guest does. Undefined for other cells. */
+function written(workspace: string, code: string): string | { error: string } | undefined {
+  const [head, name] = WRITEFILE.exec(code) ?? [];
+  if (head === undefined || name === undefined) return undefined;
+  const path = normalize(join(workspace, name));
+  // The code comes from a model, and here is no sandbox.
+  if (!path.startsWith(`${workspace}/`)) return { error: `${name} is outside of the session's folder` };
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(path, code.slice(head.length));
+  return `Wrote ${name}\n`;
+}
+
+function reply(seen: string | { error: string }): WireReply {
+  const text = (value: string) => ({ text: value, omitted: 0 });
+  const failed = typeof seen !== 'string';
+  return {
+    ended: failed ? 'error' : 'ok',
+    stdout: text(failed ? '' : seen),
+    stderr: text(''),
+    result: null,
+    displays: [],
+    error: failed ? { type: 'Error', message: seen.error, traceback: `Error: ${seen.error}` } : null,
+    ms: 0,
+    freshKernel: false,
+  };
+}
