@@ -68,7 +68,7 @@ export function createAskModel(world: StepWorld): <K extends AskKind>(call: Step
     const cost: Spent = { ...NOTHING_SPENT, ...reply.usage, calls: 1, costUsd: price ? costUsd(reply.usage, price) : 0, ...(price ? {} : { unpriced: 1 + lost.calls }) };
     const spent = addSpent(lostSpent(lost), cost);
     return {
-      value: spec.parse(reply, (code) => folder.blobs.put(code)),
+      value: spec.parse(reply, (code) => folder.blobs.put(code), request.inputs.map(({ name }) => name)),
       refs: { reply: folder.blobs.keep(JSON.stringify(reply)) },
       sent: difference(past, lines.value, sentBefore, (text) => folder.blobs.keep(text)),
       spent,

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { applicableChecks, type Pack } from '../context/pack.js';
 import type { WireDisplay, WireReply } from '../kernel/protocol.js';
+import { agreedPlan } from '../session/agreed-plan.js';
 import { canonical } from '../session/canonical.js';
 import type { CodeRef } from '../session/decision.js';
 import { Nl2codeError } from '../session/error-table.js';
@@ -13,6 +14,7 @@ import type { ModelReply } from '../model/endpoint.js';
 import { sha256 } from '../store/blobs.js';
 import type { Link } from '../store/chain.js';
 import type { SessionFolder } from '../store/session-store.js';
+import { plain } from '../verification/finding-text.js';
 import { readScript } from './read-script.js';
 import { nextCell, requestOf } from './past.js';
 import { sandboxSpec, verificationFolder } from './sandbox-spec.js';
@@ -48,7 +50,7 @@ async function runCell(world: StepWorld, { call, folder, past, attempt, schedule
   const observation = toObservation(folder, nextCell(past), reply, attachments);
   const hash = inspecting ? null : folder.blobs.put(code);
   return {
-    value: { ok: reply.ended === 'ok', sig: signature(observation) } as Json,
+    value: { ok: reply.ended === 'ok', sig: signature(observation), ...unparsed(cellSyntax(observation)) } as Json,
     refs: { ...(hash ? { code: hash } : {}), observation: folder.blobs.keep(JSON.stringify(observation)) },
   };
 }
@@ -68,6 +70,7 @@ async function verify(world: StepWorld, { call, folder, past, key, attempt, even
       mounts: spec.mounts,
       pythonPath: spec.pythonPath,
       pack: pack ? { folder: pack.folder, checks: applicableChecks(pack, outputs) } : null,
+      checks: agreedPlan(requestOf(past).since.map(({ record }) => record), (hash) => folder.blobs.read(hash), call.facts)?.plan.checks ?? [],
       limits: spec.limits,
       scriptTimeoutMs: request.limits.scriptTimeoutMs,
       isolation: request.isolation,
@@ -78,7 +81,7 @@ async function verify(world: StepWorld, { call, folder, past, key, attempt, even
   );
   const hash = script === null ? null : folder.blobs.put(script);
   return {
-    value: { ok: observation.ok, ...(hash ? { code: hash } : {}), sig: signature(observation) } as Json,
+    value: { ok: observation.ok, ...(hash ? { code: hash } : {}), sig: signature(observation), ...unparsed(observation.findings.find(({ code }) => code === 'syntax-error')?.message) } as Json,
     refs: { ...(hash ? { code: hash } : {}), observation: folder.blobs.keep(JSON.stringify(observation)) },
   };
 }
@@ -89,6 +92,15 @@ function codeText(folder: SessionFolder, code: CodeRef | null): string {
   if (code && 'hash' in code) return folder.blobs.read(code.hash);
   if (code && 'text' in code) return code.text;
   throw new Nl2codeError('bad-request', 'A cell needs its code.');
+}
+
+const unparsed = (why: string | undefined) => (why === undefined ? {} : { unparsed: plain(why, 300) });
+const SYNTAX_ERRORS: ReadonlySet<string> = new Set(['SyntaxError', 'IndentationError', 'TabError']);
+
+/** Why a cell could not begin: an error of its syntax without a line of it on the stack, which one that it raises itself has. */
+function cellSyntax({ ended, error }: CellObservation): string | undefined {
+  if (ended !== 'error' || !error || !SYNTAX_ERRORS.has(error.type) || error.traceback.startsWith('Traceback')) return undefined;
+  return `${error.type}: ${error.message}`;
 }
 
 /** The script's text; null when a submitted path holds none. */

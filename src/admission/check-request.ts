@@ -5,7 +5,7 @@ import { listPacks, loadPack } from '../context/pack.js';
 import type { ModelEndpoint } from '../model/endpoint.js';
 import { priceOf } from '../model/prices.js';
 import { Nl2codeError } from '../session/error-table.js';
-import { APPROVAL_POLICIES, STRATEGIES, type ApprovalPolicy, type Isolation, type Request } from '../session/request.js';
+import { APPROVAL_POLICIES, approvalProblem, STRATEGIES, type ApprovalPolicy, type Isolation, type Request, type StrategyName } from '../session/request.js';
 import { checkPrice, resolveBudget, resolveExpiry, resolveLimits } from './bounded-options.js';
 import { contentProblem } from './content.js';
 import { openInput, type InputPolicy } from './input-file.js';
@@ -57,7 +57,7 @@ export async function checkRequest(options: RequestOptions, config: ResolvedConf
     isolation: oneOf('isolation', options.isolation ?? config.sandbox.isolation, ['bubblewrap', 'none'] satisfies Isolation[]),
     limits: resolveLimits(options.limits, config, strategy),
     budget,
-    approval: { policy: checkPolicy(approval.policy), expiryMs: resolveExpiry((approval as { expiryMs?: number }).expiryMs, config) },
+    approval: { policy: checkPolicy(approval.policy, strategy), expiryMs: resolveExpiry((approval as { expiryMs?: number }).expiryMs, config) },
     labels: checkLabels(options.labels ?? {}),
   };
   checkPrice(budget, model, priceOf(model, config.model.prices));
@@ -89,9 +89,11 @@ export function checkPrompt(prompt: unknown, maxChars: number): string {
   return prompt;
 }
 
-function checkPolicy(policy: unknown): ApprovalPolicy {
-  if (policy === 'plan' || policy === 'every-cell') throw refusal(`The approval policy ${shown(policy)} is not available yet: choose one of ${APPROVAL_POLICIES.join(', ')}.`);
-  return oneOf('approval policy', policy, APPROVAL_POLICIES);
+function checkPolicy(given: unknown, strategy: StrategyName): ApprovalPolicy {
+  const policy = oneOf('approval policy', given, APPROVAL_POLICIES);
+  const problem = approvalProblem(policy, strategy);
+  if (problem) throw refusal(problem);
+  return policy;
 }
 
 async function checkPack(name: unknown, packDirs: string[]): Promise<string | null> {

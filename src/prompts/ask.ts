@@ -5,12 +5,13 @@ import type { Hash, Json } from '../session/json.js';
 export interface AskSpec {
   /** Its first line names the strategy. The same for every ask of a strategy, so that the sent prefix stays stable. */
   system: string;
+  /** The same for every ask of a strategy too; `parse` is strict about which of them counts now. */
   tools: ToolSpec[];
   /** The user message that asks, or null where the conversation itself asks (the last message is an observation). `item` counts from 0. */
   instruction: string | null | ((item: number) => string);
   words: AskWords;
-  /** The small value the workflow gets. `store` keeps code and returns its hash. */
-  parse(reply: ModelReply, store: (code: string) => Hash): Json;
+  /** The small value the workflow gets. `store` keeps code and returns its hash; `inputs` names the request's inputs. */
+  parse(reply: ModelReply, store: (code: string) => Hash, inputs?: readonly string[]): Json;
 }
 
 /** Sentences that tell the model how it goes on under its strategy. */

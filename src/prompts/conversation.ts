@@ -7,18 +7,22 @@
 import type { ChatMessage, ModelReply } from '../model/endpoint.js';
 import type { CodeRef } from '../session/decision.js';
 import type { Fact } from '../session/facts.js';
-import type { Json, TextRef } from '../session/json.js';
-import type { Request } from '../session/request.js';
+import type { Hash, Json, TextRef } from '../session/json.js';
 import type { Observation } from '../session/observation.js';
+import type { Request } from '../session/request.js';
 import type { StepRecord } from '../session/step-record.js';
+import { readPlanText, type Plan } from '../session/plan.js';
 import type { StepIO } from '../session/step.js';
 import { verificationText } from '../verification/finding-text.js';
 import { callArguments, type AskSpec } from './ask.js';
 import { asks } from './asks.js';
 import { budgetText, NOTHING_USED, usedWith } from './budget-text.js';
 import { callsOf, REPLY_ID } from './calls.js';
-import { decisionText, loopText } from './fact-text.js';
+import { cellDecisionText, decisionText, defaultsText, loopText, planDecisionText } from './fact-text.js';
 import { cellText, cut, OBSERVATION_CHARS } from './observation-text.js';
+import { planAnswer, planOf } from './plan-ask.js';
+import { REVIEW_TOOL } from './replies.js';
+import { NOT_A_REVIEW } from './review-ask.js';
 import { requestText } from './request-text.js';
 
 /** Reads text by reference; throws when it is gone. */
@@ -33,6 +37,13 @@ class Conversation {
   /** Of the request that is open. */
   private budget: Request['budget'] | undefined;
   private used = NOTHING_USED;
+  private plan: Plan = { steps: [], assumptions: [], questions: [], checks: [] };
+  /** Names of the open request's inputs. */
+  private inputs: string[] = [];
+  /** Code of the last reply's calls, by their ids. */
+  private cells = new Map<string, Hash>();
+  /** What a person did to the cell that runs next: told with its result, so that the call keeps its one answer. */
+  private edited = '';
   /** The last ask: its words hold for what follows it. */
   private spec: AskSpec | undefined;
 
@@ -70,12 +81,27 @@ class Conversation {
       if (fact.kind === 'no-call') this.user(this.spec!.words.noCall);
       else if (fact.kind === 'not-run') this.answer(fact.call, `Not run: ${fact.why}`);
       else if (fact.kind === 'loop') this.user(loopText(fact.loop));
-      else if (fact.kind === 'decision') {
-        const edited = fact.decision.kind === 'edit' ? this.code(fact.decision.code) : undefined;
-        const text = decisionText(fact, this.script, edited);
-        if (text) this.user(text);
-      }
+      else if (fact.kind === 'defaults-taken') this.user(defaultsText(this.plan));
+      else if (fact.kind === 'decision') this.decision(fact);
     }
+  }
+
+  private decision(fact: Extract<Fact, { kind: 'decision' }>): void {
+    const edited = fact.decision.kind === 'edit' ? this.code(fact.decision.code) : undefined;
+    if (fact.what === 'cell') {
+      const call = fact.proposal.slice(fact.proposal.indexOf(':') + 1);
+      const hash = this.cells.get(call);
+      const text = cellDecisionText(fact.decision, hash === undefined ? '' : this.read({ hash }), edited);
+      if (fact.decision.kind === 'reject') this.answer(call, text);
+      else this.edited = text;
+      return;
+    }
+    if (fact.what === 'plan' && edited !== undefined) {
+      const plan = readPlanText(edited);
+      if (typeof plan !== 'string') this.plan = plan;
+    }
+    const text = fact.what === 'plan' ? planDecisionText(fact, this.plan) : decisionText(fact, this.script, edited);
+    if (text) this.user(text);
   }
 
   record(record: StepRecord): void {
@@ -83,18 +109,17 @@ class Conversation {
     this.facts(record.facts);
     this.used = usedWith(record.kind === 'open' ? NOTHING_USED : this.used, record);
     switch (record.kind) {
-      case 'open': {
-        const { request } = record.args as unknown as StepIO['open']['args'];
-        this.budget = request.budget;
-        return this.user(requestText(request, record.refs.observation ? this.read(record.refs.observation) : ''));
-      }
+      case 'open':
+        return this.opened((record.args as unknown as StepIO['open']['args']).request, record.refs.observation ? this.read(record.refs.observation) : '');
       case 'plan':
+        this.prompted(record.args);
+        return this.planned(this.reply(record));
       case 'review':
         this.prompted(record.args);
-        this.assistant(this.reply(record));
-        return this.closeCalls('Noted.');
+        return this.answered(this.reply(record), (name) => (name === REVIEW_TOOL ? 'Noted.' : NOT_A_REVIEW));
       case 'code':
         this.prompted(record.args);
+        this.cells = new Map((record.value as unknown as StepIO['code']['value']).calls.flatMap(({ id, code }) => (code === undefined ? [] : [[id, code] as const])));
         return this.assistant(this.reply(record));
       case 'execute':
         return this.execution(record);
@@ -123,15 +148,40 @@ class Conversation {
     else if (this.messages.at(-1)?.role === 'assistant') this.user(words.goOn);
   }
 
+  private opened(request: Request, packText: string): void {
+    this.budget = request.budget;
+    this.inputs = request.inputs.map(({ name }) => name);
+    this.user(requestText(request, packText));
+  }
+
+  private planned(reply: ModelReply): void {
+    const read = planOf(reply, this.inputs);
+    this.plan = read.plan;
+    this.answered(reply, (name) => planAnswer(name, read));
+    if (reply.calls.length === 0 && read.problems.length > 0) this.user(read.problems.join(' '));
+  }
+
+  /** A reply whose calls are answered by their names alone: nothing of it runs. */
+  private answered(reply: ModelReply, answer: (name: string) => string): void {
+    this.assistant(reply);
+    for (const { id, name } of reply.calls) if (this.open.has(id)) this.answer(id, answer(name));
+  }
+
   private execution(record: StepRecord): void {
     const { target, call } = record.args as unknown as StepIO['execute']['args'];
+    const { unparsed } = record.value as unknown as StepIO['execute']['value'];
     const seen = JSON.parse(this.read(record.refs.observation!)) as Observation;
     if (seen.kind === 'verification') {
-      if (record.refs.code) this.script = this.read({ hash: record.refs.code });
+      // An edit that is no Python is not the script: what was shown before waits again.
+      if (record.refs.code && !unparsed) this.script = this.read({ hash: record.refs.code });
       return this.answer(call, this.withBudget(cut(verificationText(seen), OBSERVATION_CHARS)));
     }
     if (target === 'inspect') return this.user(this.withBudget(`The inputs, as inspected:\n${cellText(seen)}`));
-    return this.answer(call, this.withBudget(cellText(seen)));
+    const { edited } = this;
+    this.edited = '';
+    // The cell as it was waits again, and its call for an answer.
+    if (edited && unparsed) return;
+    this.answer(call, this.withBudget(edited ? `${edited}\n\n${cellText(seen)}` : cellText(seen)));
   }
 
   private withBudget(observation: string): string {

@@ -3,7 +3,7 @@ import type { Json } from '../session/json.js';
 import type { Call } from '../session/step.js';
 import { callArguments, tool, type AskSpec, type AskWords } from './ask.js';
 import { callsOf, textCallRules } from './calls.js';
-import { reviewAsk } from './review-ask.js';
+import { reviewAsk, reviewTool } from './review-ask.js';
 import { sandboxRules, scriptRules } from './script-rules.js';
 import { pathCall, submitPath } from './submit.js';
 
@@ -16,7 +16,7 @@ const checkImports = tool('check_imports', 'Say which of these packages can be i
   packages: { type: 'array', items: { type: 'string' }, description: 'Names as they are imported.' },
 });
 const writeFile = tool('write_file', 'Write a text file whole, in place of what it held.', { path, content: { type: 'string', description: 'The text of the file.' } });
-const tools = [readSchema, runPython, checkImports, writeFile, submitPath];
+const tools = [readSchema, runPython, checkImports, writeFile, submitPath, reviewTool];
 
 /** What a tool runs: a cell of Python, or why there is none. Arguments are text of a model: they enter code as literals, or as the body below a first line of ours. */
 const cells: Record<string, (args: Record<string, unknown>) => { code: string } | { problem: string }> = {
@@ -44,7 +44,8 @@ function toCall(raw: RawCall, store: (code: string) => string): Call {
   const args = callArguments(raw.arguments);
   if (!args) return { ...base, problem: 'The arguments are not a JSON object.' };
   if (raw.name === submitPath.name) return pathCall(base, args);
-  const cell = Object.hasOwn(cells, raw.name) ? cells[raw.name]!(args) : { problem: `There is no tool ${JSON.stringify(base.tool)}; use ${tools.map(({ name }) => name).join(', ')}.` };
+  if (raw.name === reviewTool.name) return { ...base, problem: 'There is nothing to review yet: submit first.' };
+  const cell = Object.hasOwn(cells, raw.name) ? cells[raw.name]!(args) : { problem: `There is no tool ${JSON.stringify(base.tool)}; use ${[...Object.keys(cells), submitPath.name].join(', ')}.` };
   return 'problem' in cell ? { ...base, ...cell } : { ...base, code: store(cell.code) };
 }
 
@@ -77,4 +78,4 @@ export const reactTurn: AskSpec = {
   parse: (reply, store): Json => ({ calls: callsOf(reply).map((raw) => toCall(raw, store)) }) as unknown as Json,
 };
 
-export const reactReview = reviewAsk({ system, words });
+export const reactReview = reviewAsk({ system, tools, words });

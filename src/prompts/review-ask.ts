@@ -2,16 +2,19 @@ import type { Json } from '../session/json.js';
 import { tool, type AskSpec } from './ask.js';
 import { REVIEW_TOOL, reviewOf } from './replies.js';
 
-const review = tool(REVIEW_TOOL, 'Say whether the verified script answers the request.', {
+/** Answers a review; offered by every strategy that has one. */
+export const reviewTool = tool(REVIEW_TOOL, 'Say whether the verified script answers the request.', {
   accept: { type: 'boolean', description: 'True only when verification passed and the result answers the request.' },
   summary: { type: 'string', description: 'Two to four sentences for the requester; when not accepted, what has to change.' },
 });
 
+/** How a call of another tool is answered where a review was asked for. */
+export const NOT_A_REVIEW = 'Not run: a review was asked for.';
+
 /** The model's judgement of a verified script. A reply without one leaves it to verification. */
-export function reviewAsk(of: Pick<AskSpec, 'system' | 'words'>): AskSpec {
+export function reviewAsk(of: Pick<AskSpec, 'system' | 'tools' | 'words'>): AskSpec {
   return {
     ...of,
-    tools: [review],
     instruction:
       'The script was verified as shown above. Judge it against the request and call review(accept, summary) once. A version that a person made stands: judge that one and keep their change.',
     parse: (reply): Json => ({ accept: reviewOf(reply)?.accept ?? true }),

@@ -1,4 +1,5 @@
 import type { Json } from '../session/json.js';
+import type { ToolSpec } from '../model/endpoint.js';
 import type { AskSpec, AskWords } from './ask.js';
 import { REPLY_ID, textCallRules } from './calls.js';
 import { sandboxRules, scriptRules } from './script-rules.js';
@@ -12,10 +13,10 @@ export const wholeScriptWords: AskWords = {
 };
 
 /** The one ask of a strategy whose model sees the inputs and answers with a script. */
-export function wholeScript(system: string): AskSpec {
+export function wholeScript(system: string, tools: ToolSpec[]): AskSpec {
   return {
     system,
-    tools: [submitCode],
+    tools,
     instruction: null,
     words: wholeScriptWords,
     parse: (reply, store): Json => {
@@ -25,10 +26,13 @@ export function wholeScript(system: string): AskSpec {
   };
 }
 
-export const singleShotTurn = wholeScript(`nl2code strategy: single-shot
+export const singleShotTurn = wholeScript(
+  `nl2code strategy: single-shot
 You turn an analyst's request into one production Python script, in one reply: call submit with the whole script. You can't run anything; you see the inputs as they were inspected. Use the columns and files as the inspection shows them, whatever the request calls them. Follow the company's conventions where they are given, and prefer its libraries.
 ${textCallRules([submitCode])} The script as one fenced block of Python counts too.
 
 ${sandboxRules}
 
-${scriptRules}`);
+${scriptRules}`,
+  [submitCode],
+);

@@ -25,6 +25,19 @@ export const submitCode = tool(SUBMIT_TOOL, 'Hand in the final script. It is ver
   answer: { ...answer, description: 'Two to four sentences for the requester: what the script does.' },
 });
 
+/** Hands in a script either way: what counts is asked for. */
+export const submitEither = tool(
+  SUBMIT_TOOL,
+  'Hand in the final script. It is verified in fresh sandboxes.',
+  {
+    code: { type: 'string', description: 'The whole script, in the first try.' },
+    path: { type: 'string', description: 'Path of the script in the live session, relative to the current directory.' },
+    outputs,
+    answer,
+  },
+  ['code', 'path'],
+);
+
 /** A call of `submitPath` as the workflow sees it. */
 export function pathCall(base: { id: string; tool: string }, args: Record<string, unknown>): Call {
   if (typeof args.path !== 'string' || !args.path.trim()) return { ...base, problem: 'submit needs "path", the script file written before.' };

@@ -1,4 +1,4 @@
-import type { Decision } from './decision.js';
+import type { Decision, Proposed } from './decision.js';
 import type { Json } from './json.js';
 
 /** How a session goes round in circles; see strategies/loop. */
@@ -7,7 +7,9 @@ export type Loop = 'repeat' | 'error' | 'alternation' | 'no-progress';
 /** What only the workflow knows. It enters the chain in the `facts` of the next step. */
 export type Fact =
   | { kind: 'turn'; n: number; state: Json }
-  | { kind: 'decision'; proposal: string; actor: string; decision: Decision }
+  | { kind: 'decision'; proposal: string; /** Absent for a script. */ what?: Exclude<Proposed, 'script'>; actor: string; decision: Decision }
+  /** Nobody is asked about the plan: the defaults of its questions hold. */
+  | { kind: 'defaults-taken' }
   | { kind: 'ignored-decision'; proposal: string; actor: string; why: string }
   | { kind: 'no-call' }
   | { kind: 'not-run'; call: string; why: string }

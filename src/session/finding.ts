@@ -30,5 +30,6 @@ export type FindingCode =
   | 'output-missing'
   | 'output-unreadable'
   | 'output-differs'
+  | 'request-check-failed'
   | 'pack-check-failed'
   | 'check-broken';

@@ -48,7 +48,7 @@ export interface Artifact {
 
 /** One check of the final script: passed, failed (with findings) or not run (with the reason). */
 export interface CheckResult {
-  /** `parses`, `main`, `credentials`, `runs`, `outputs`, `repeats`, or `pack:<name>`. */
+  /** `parses`, `main`, `credentials`, `runs`, `outputs`, `repeats`, `request:<number>` or `pack:<name>`. */
   check: string;
   state: 'passed' | 'failed' | 'not-run';
   detail: string;

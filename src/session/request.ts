@@ -17,9 +17,19 @@ export interface OutputSpec {
 export const STRATEGIES = ['codeact', 'single-shot', 'chained', 'react', 'auto'] as const;
 export type StrategyName = (typeof STRATEGIES)[number];
 
-/** When a person is asked. `plan` and `every-cell` are reserved words that `open` refuses. */
-export const APPROVAL_POLICIES = ['never', 'final'] as const;
+/** When a person is asked: about the plan before any code, about each cell and the script, about the script alone. */
+export const APPROVAL_POLICIES = ['never', 'plan', 'every-cell', 'final'] as const;
 export type ApprovalPolicy = (typeof APPROVAL_POLICIES)[number];
+
+/** The strategies that plan before anything is written. */
+const PLANNING: readonly StrategyName[] = ['codeact', 'chained'];
+
+/** Why a policy and a strategy don't go together, as a sentence; undefined when they do. Pure. */
+export function approvalProblem(policy: ApprovalPolicy, strategy: StrategyName): string | undefined {
+  if (policy !== 'plan' || PLANNING.includes(strategy)) return undefined;
+  const why = strategy === 'auto' ? 'writes a first script before any plan' : 'makes no plan';
+  return `The approval policy "plan" does not fit strategy ${strategy}, which ${why}: choose ${PLANNING.join(' or ')}, or approval "final".`;
+}
 
 /** Where generated code runs. `none` is development only and must be asked for by name. */
 export type Isolation = 'bubblewrap' | 'none';

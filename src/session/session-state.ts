@@ -8,10 +8,11 @@
  * (5) a request enters the queue at most once, and leaves it to be opened and closed;
  * (6) whatever a message sets lives here, so that continue-as-new can't lose it.
  */
-import type { Decision, Proposal } from './decision.js';
+import type { CodeRef, Decision, Proposal } from './decision.js';
 import type { Fact, Loop } from './facts.js';
 import type { Hash, Json } from './json.js';
-import { APPROVAL_POLICIES, STRATEGIES, type Request } from './request.js';
+import { answersProblem, readPlanText } from './plan.js';
+import { APPROVAL_POLICIES, approvalProblem, STRATEGIES, type Request } from './request.js';
 import { NOTHING_SPENT, type Spent } from './usage.js';
 
 /** A cell that ran: digests of its code and of what it showed. */
@@ -51,6 +52,8 @@ export interface SessionState {
 }
 
 const REMEMBERED_DECISIONS = 200;
+/** Above it a client sends an edit by hash. */
+const MAX_PLAN_EDIT_CHARS = 64 << 10;
 /** A queue travels with every continue-as-new. */
 const MAX_WAITING = 20;
 
@@ -81,8 +84,9 @@ export function requestProblem(request: Request | undefined): string | undefined
   if (typeof request.prompt !== 'string' || !request.prompt.trim()) return 'The request has an empty prompt.';
   if (!STRATEGIES.includes(request.strategy)) return `Strategy ${JSON.stringify(request.strategy)} is not known; choose one of ${STRATEGIES.join(', ')}.`;
   const policy = request.approval?.policy as string;
-  if (policy === 'plan' || policy === 'every-cell') return `Approval policy "${policy}" is not available yet; choose one of ${APPROVAL_POLICIES.join(', ')}.`;
   if (!(APPROVAL_POLICIES as readonly string[]).includes(policy)) return `Approval policy ${JSON.stringify(policy)} is not known; choose one of ${APPROVAL_POLICIES.join(', ')}.`;
+  const unfit = approvalProblem(request.approval.policy, request.strategy);
+  if (unfit) return unfit;
   if (!request.limits || !request.budget || !Array.isArray(request.inputs)) return 'The request was not admitted: limits, budget and inputs are missing.';
   const numbers = { ...request.limits, maxSteps: request.budget.maxSteps, expiryMs: request.approval.expiryMs };
   for (const key of COUNTS) {
@@ -107,9 +111,21 @@ export function decisionProblem(state: SessionState, proposal: string, decision:
   if (!state.proposal) return 'Nothing waits for a decision in this session.';
   if (state.proposal.id !== proposal) return 'This is not the proposal that waits now: the code has changed since it was shown.';
   if (!['approve', 'edit', 'reject'].includes(decision?.kind)) return 'A decision is approve, edit or reject.';
-  if (decision.kind === 'edit' && !isEdit(decision.code)) return 'An edit needs the new code.';
+  const { what, questions = 0 } = state.proposal;
+  if (decision.kind === 'approve' && decision.answers !== undefined && what !== 'plan') return `Only the questions of a plan have answers, and a ${what} waits: approve it without them.`;
+  if (decision.kind === 'approve') return answersProblem(decision.answers, questions);
+  if (decision.kind === 'edit' && !isEdit(decision.code)) return what === 'plan' ? 'An edit needs the new plan.' : 'An edit needs the new code.';
+  if (decision.kind === 'edit' && what === 'plan') return planEditProblem(decision.code, state.request);
   if (decision.kind === 'reject' && decision.reason !== undefined && typeof decision.reason !== 'string') return 'The reason of a rejection is text.';
   return undefined;
+}
+
+/** A plan is edited as text: only what is in the message can be checked before it is taken. */
+function planEditProblem(code: CodeRef, { inputs }: Request): string | undefined {
+  if (!('text' in code)) return `An edited plan travels whole, as JSON text of at most ${MAX_PLAN_EDIT_CHARS} characters: it can't be taken by hash.`;
+  if (code.text.length > MAX_PLAN_EDIT_CHARS) return `The plan has ${code.text.length} characters, more than ${MAX_PLAN_EDIT_CHARS}: shorten it.`;
+  const plan = readPlanText(code.text, inputs.map(({ name }) => name));
+  return typeof plan === 'string' ? plan : undefined;
 }
 
 /** Code a person may hand in: text, or a blob uploaded before. Messages come from anybody, and an exception in a handler would hold the session up for good. */
@@ -121,7 +137,8 @@ function isEdit(code: unknown): boolean {
 
 /** Takes the one decision of the open proposal and records it at once, so that a stop in the same moment can't lose it. */
 export function settle(state: SessionState, proposal: string, actor: string, decision: Decision): void {
-  state.facts.push({ kind: 'decision', proposal, actor, decision });
+  const what = state.proposal?.what ?? 'script';
+  state.facts.push({ kind: 'decision', proposal, ...(what === 'script' ? {} : { what }), actor, decision });
   state.proposal = null;
   state.decided = [...state.decided, proposal].slice(-REMEMBERED_DECISIONS);
 }

@@ -24,9 +24,9 @@ export type ExecuteTarget = 'inspect' | 'cell' | 'script';
 /** The one table of steps: what each takes, and the small value the workflow gets back. Everything larger is in the record's blobs. */
 export interface StepIO {
   open: { args: { request: Request }; value: { seq: number; verdicts: Verdict[] } };
-  plan: { args: null; value: { items: number } };
+  plan: { args: null; value: { /** How many steps it has; 0 when the reply held none. */ items: number; /** Blob of its JSON. */ plan?: Hash; /** How many questions it asks; absent when none. */ questions?: number } };
   code: { args: null | { /** Part of the plan that is asked for, from 0. */ item: number }; value: { calls: Call[] } };
-  execute: { args: { target: ExecuteTarget; call: string; code: CodeRef | null }; value: { ok: boolean; /** The stored script; absent for a cell, whose code the caller named. */ code?: Hash; /** Digest of the observation, for loop detection. */ sig: string } };
+  execute: { args: { target: ExecuteTarget; call: string; code: CodeRef | null }; value: { ok: boolean; /** The stored script; absent for a cell, whose code the caller named. */ code?: Hash; /** Digest of the observation, for loop detection. */ sig: string; /** Why the code is no Python, so that nothing of it ran; absent when it is. */ unparsed?: string } };
   review: { args: null; value: { accept: boolean } };
   retry: { args: { left: number; /** A stronger strategy could go on. */ escalate?: true }; value: { next: 'repair' | 'escalate' | 'give-up'; reason: string } };
   close: { args: { verdict: Verdict }; value: null };

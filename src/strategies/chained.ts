@@ -1,6 +1,7 @@
+import type { Call } from '../session/step.js';
 import { finish } from './finish.js';
 import { silence } from './silence.js';
-import { looksAtInputs, type Strategy } from './strategy.js';
+import { looksAtInputs, type Steps, type Strategy } from './strategy.js';
 
 type State = {
   stage: 'look' | 'plan' | 'step' | 'script';
@@ -29,6 +30,7 @@ export const chained: Strategy<State> = {
       }
       case 'step': {
         const { calls } = await steps.code('chained-step', state.item);
+        refused(steps, calls);
         const written = calls.find((call) => call.code);
         if (!written) return silence(state, steps, 'code');
         const { ok } = await steps.cell(written.id, { hash: written.code! });
@@ -40,6 +42,7 @@ export const chained: Strategy<State> = {
       }
       case 'script': {
         const { calls } = await steps.code('chained-script');
+        refused(steps, calls);
         const submitted = calls.find((call) => call.code);
         if (!submitted) return silence(state, steps, 'script');
         const end = await finish(steps, submitted.id, { hash: submitted.code! }, { left: state.left, review: null });
@@ -48,3 +51,8 @@ export const chained: Strategy<State> = {
     }
   },
 };
+
+/** Calls that belong to another stage, or can't be understood, are told so. */
+function refused(steps: Steps, calls: Call[]): void {
+  for (const { id, problem } of calls) if (problem) steps.note({ kind: 'not-run', call: id, why: problem });
+}

@@ -9,10 +9,11 @@
 import type { CodeRef, Decision, Proposal } from '../session/decision.js';
 import type { Loop } from '../session/facts.js';
 import type { SessionState, Taken } from '../session/session-state.js';
-import { newCounts, settle } from '../session/session-state.js';
+import { newCounts } from '../session/session-state.js';
 import { isCounted, type ExecuteTarget, type StepCall, type StepIO, type StepKind, type StepReply } from '../session/step.js';
 import { addSpent } from '../session/usage.js';
 import type { Verdict } from '../session/verdict.js';
+import { approvals } from './approvals.js';
 import { LOOKED_BACK, loopIn } from './loop.js';
 import { Halt, type Outcome, type Steps, type Strategy } from './strategy.js';
 
@@ -43,9 +44,10 @@ async function takeStep<K extends StepKind>(state: SessionState, ports: Ports, k
 
 function governed(state: SessionState, ports: Ports): Steps {
   const execute = (target: ExecuteTarget, call: string, code: CodeRef | null) => takeStep(state, ports, 'execute', { target, call, code });
+  const people = approvals(state, ports);
   return {
     inspect: () => execute('inspect', '', null),
-    plan: (ask) => takeStep(state, ports, 'plan', null, ask),
+    plan: (ask) => people.plan(() => takeStep(state, ports, 'plan', null, ask)),
     code(ask, item) {
       // With the next call, not with the next step: calls of the same reply still wait for their answers.
       if (state.loop) state.facts.push({ kind: 'loop', loop: state.loop });
@@ -53,24 +55,15 @@ function governed(state: SessionState, ports: Ports): Steps {
       return takeStep(state, ports, 'code', item === undefined ? null : { item }, ask);
     },
     async cell(call, code) {
-      const seen = await execute('cell', call, code);
-      if ('hash' in code) noticeLoop(state, { code: code.hash.slice(0, DIGEST_CHARS), sig: seen.sig, ok: seen.ok });
+      const { seen, ran } = await people.cell(call, code, (allowed) => execute('cell', call, allowed));
+      if (ran && 'hash' in ran) noticeLoop(state, { code: ran.hash.slice(0, DIGEST_CHARS), sig: seen.sig, ok: seen.ok });
       return seen;
     },
     verify: (call, code) => execute('script', call, code),
     review: (ask) => takeStep(state, ports, 'review', null, ask),
     retry: (left, escalate) => takeStep(state, ports, 'retry', { left, ...(escalate ? { escalate } : {}) }),
     note: (fact) => void state.facts.push(fact),
-    async approve(call, code) {
-      if (state.request.approval.policy === 'never') return { kind: 'approve' };
-      if (!('hash' in code)) throw new TypeError('only stored code can be proposed');
-      const proposal: Proposal = { id: `${state.head}:${call}`, what: 'script', code: code.hash };
-      state.proposal = proposal;
-      const { actor, decision } = await ports.decision(proposal);
-      // A message handler has settled it already; the clock, tests and replay have not.
-      if (state.proposal === proposal) settle(state, proposal.id, actor, decision);
-      return decision;
-    },
+    approve: (call, code, problem) => people.script(call, code, problem),
   };
 }
 

@@ -9,7 +9,8 @@ import type { Status } from '../session/verdict.js';
 export interface Steps {
   /** Looks at the inputs with the built-in cell. */
   inspect(): Promise<StepIO['execute']['value']>;
-  plan(ask: string): Promise<StepIO['plan']['value']>;
+  /** Asks for a plan, and under a policy a person about it: what comes back is agreed. Without steps it is no plan. */
+  plan(ask: string): Promise<{ items: number }>;
   /** `item`: which part of the plan is asked for, from 0, where the ask takes one. */
   code(ask: string, item?: number): Promise<StepIO['code']['value']>;
   /** Runs a cell in the session's kernel. Under a policy a person is asked first; a refusal comes back as not ok. */
@@ -19,8 +20,8 @@ export interface Steps {
   review(ask: string): Promise<StepIO['review']['value']>;
   /** `escalate`: a stronger strategy could go on when no repair is left. */
   retry(left: number, escalate?: boolean): Promise<StepIO['retry']['value']>;
-  /** Shows the verified script to a person where the policy says so; otherwise approves. */
-  approve(call: string, code: CodeRef): Promise<Decision>;
+  /** Shows the verified script to a person where the policy says so; otherwise approves. `problem`: why it is shown again. */
+  approve(call: string, code: CodeRef, problem?: string): Promise<Decision>;
   /** Something the model must be told before its next call. */
   note(fact: Extract<Fact, { kind: 'no-call' | 'not-run' }>): void;
 }

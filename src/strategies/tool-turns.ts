@@ -20,8 +20,11 @@ export function toolTurns(asks: ToolAsks): Strategy<ToolTurnsState> {
     async turn(state, steps): Promise<Turn<ToolTurnsState>> {
       if (state.stage !== 'work') {
         if (state.stage === 'look') await steps.inspect();
-        if (asks.plan !== null) await steps.plan(asks.plan);
-        return { state: { ...state, stage: 'work' } };
+        if (asks.plan !== null) {
+          const { items } = await steps.plan(asks.plan);
+          if (items === 0) return silence({ ...state, stage: 'plan' as const }, steps, 'plan');
+        }
+        return { state: { ...state, stage: 'work', silent: 0 } };
       }
       const { calls } = await steps.code(asks.turn);
       if (calls.length === 0) return silence(state, steps, 'tool call');

@@ -2,7 +2,9 @@ import { z } from 'zod';
 import type { Kernels } from '../kernel/kernels.js';
 import type { Epoch, WireReply } from '../kernel/protocol.js';
 import type { SandboxSpec } from '../sandbox/backend.js';
+import type { AcceptanceCheck } from '../session/acceptance-check.js';
 import type { Finding, FindingCode } from '../session/finding.js';
+import { MAX_CHECKS } from '../session/plan.js';
 import { finding } from './finding.js';
 import { bounded, newMark, pythonValue, readReport } from './report.js';
 
@@ -22,6 +24,8 @@ const outcomeSchema = z.object({
   broken: bounded(600).nullable(),
 });
 
+const answersSchema = z.array(z.object({ ok: z.boolean().nullable(), found: bounded(400) })).max(MAX_CHECKS);
+
 const callsSchema = z.object({ findings: foundBy(['unknown-import', 'unknown-call', 'wrong-arguments']), calls: count(), looked: count(), why: bounded(300).nullable() });
 
 /** A finding with the remedy that the sandbox gives, else with the usual one. */
@@ -29,6 +33,9 @@ const told = ({ code, message, remedy, ...more }: z.infer<typeof callsSchema>['f
 
 /** What a pack's check answered, or why it broke. */
 export type CheckOutcome = z.infer<typeof outcomeSchema>;
+
+/** What a check of the request found; `ok` is null where the check itself can't be run. */
+export type Answer = z.infer<typeof answersSchema>[number];
 
 /** Where the sandbox sees the folders it reads. */
 export interface ExaminerPlaces {
@@ -96,6 +103,14 @@ export class Examiner {
     const context = `Context(${path(inputs)}, ${path(first)}, ${path(truth)}, tuple(${pythonValue(declared)}))`;
     const { report, why } = await this.call('pack_checks', `run_check(${path(pack)}, ${pythonValue(module)}, ${context})`, outcomeSchema, CHECK_MS);
     return report ?? { results: [], broken: why };
+  }
+
+  /** Runs the checks that the request agreed on over the first run's outputs: an answer each, in order. Files that break the sandbox keep none. */
+  async accept(checks: readonly AcceptanceCheck[]): Promise<Answer[]> {
+    if (checks.length === 0) return [];
+    const [inputs, first] = [this.places.inputs, this.places.first].map((path) => `pathlib.Path(${pythonValue(path)})`);
+    const { report, why } = await this.call('acceptance', `run_acceptance(${inputs}, ${first}, ${pythonValue(checks)})`, answersSchema, CHECK_MS);
+    return report?.length === checks.length ? report : checks.map(() => ({ ok: false, found: `it can't be checked: ${why}` }));
   }
 
   end(): Promise<void> {

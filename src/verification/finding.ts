@@ -19,6 +19,7 @@ const REMEDY: Record<FindingCode, string> = {
   'output-unreadable': 'Write the file in the format its name says, close it before main() returns, and keep it small enough to be read back.',
   'output-differs':
     'Make the script give the same result each time: sort before writing, seed every random generator, do not iterate over sets, and take dates from arguments or data, never from the clock.',
+  'request-check-failed': 'Correct the script so that its output keeps this check; it was agreed before the code and stands as it is.',
   'pack-check-failed': "Correct the script so that its output holds the company's rule.",
   'check-broken': 'This check itself is broken, the script may be right: tell whoever maintains the pack.',
 };

@@ -5,7 +5,8 @@ import type { Finding } from '../session/finding.js';
 import type { Artifact, BoundedText, VerificationObservation } from '../session/observation.js';
 import type { CheckSheet } from './check-sheet.js';
 import { collect, type Written } from './collect.js';
-import { Examiner, type CheckOutcome } from './examiner.js';
+import { checkText } from '../session/acceptance-check.js';
+import { Examiner, type Answer, type CheckOutcome } from './examiner.js';
 import { finding } from './finding.js';
 import { promiseFindings, workspacePath } from './promised.js';
 import { refusalFindings } from './refusal.js';
@@ -82,11 +83,13 @@ export class Verification {
       return this.close('not all promised outputs were written', seen);
     }
     const refused = this.track(this.withoutInputs());
+    const kept = this.track(this.examiner.accept(job.checks));
     const answers = this.track(this.packChecks());
     sheet.decide('repeats', await this.repeats(await again, written), `${written.files.length} file${written.files.length === 1 ? '' : 's'} the same in two runs`);
     const refusal = await refused;
     if (refusal) sheet.decide('bad input', refusal, 'refused with one message');
     else sheet.skip('bad input', 'the request has no inputs');
+    this.decideAgreed(await kept);
     this.decidePack(await answers);
     return this.close('', seen);
   }
@@ -176,6 +179,16 @@ export class Verification {
     return refusalFindings(run);
   }
 
+  /** What the request agreed on before its code: the value found stands beside the one wanted. */
+  private decideAgreed(answers: readonly Answer[]): void {
+    answers.forEach(({ ok, found }, i) => {
+      const check = this.job.checks[i]!;
+      const detail = `${checkText(check)}: ${found}`;
+      if (ok === null) this.sheet.skip(`request:${i + 1}`, detail);
+      else this.sheet.decide(`request:${i + 1}`, ok ? [] : [finding('request-check-failed', `The output must keep "${checkText(check)}"; found: ${found}.`, { path: check.output })], detail);
+    });
+  }
+
   private async packChecks(): Promise<[string, CheckOutcome | null][]> {
     const answers: [string, CheckOutcome | null][] = [];
     const declared = this.job.outputs.map(({ path }) => path);
@@ -205,6 +218,7 @@ export class Verification {
     const paths = this.job.outputs.map(({ path }) => path);
     const checked = (this.job.pack?.checks.length ?? 0) > 0;
     return [
+      ...(this.job.checks.length > 0 ? ['nl2code_checks.acceptance'] : []),
       ...(checked ? ['pandas'] : []),
       ...(checked || paths.some((path) => TABLE.test(path)) ? ['nl2code_checks.columns'] : []),
       ...(paths.some((path) => IMAGE.test(path)) ? ['nl2code_checks.images'] : []),

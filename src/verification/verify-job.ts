@@ -1,5 +1,6 @@
 import type { PackCheck } from '../context/pack.js';
 import type { SandboxLimits, SandboxSpec } from '../sandbox/backend.js';
+import type { AcceptanceCheck } from '../session/acceptance-check.js';
 import type { Hash } from '../session/json.js';
 import type { CheckResult, VerificationObservation } from '../session/observation.js';
 import type { Isolation, OutputSpec } from '../session/request.js';
@@ -20,6 +21,8 @@ export interface VerifyJob {
   pythonPath: string[];
   /** The pack's host folder and those of its checks that apply; null without a pack. */
   pack: { folder: string; checks: Pick<PackCheck, 'id' | 'module' | 'truth'>[] } | null;
+  /** What the request agreed on before its code, in order. */
+  checks: readonly AcceptanceCheck[];
   limits: SandboxLimits;
   /** Wall time of one run. */
   scriptTimeoutMs: number;

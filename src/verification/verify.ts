@@ -12,7 +12,7 @@ export function createVerifier({ kernels }: { kernels: Kernels }): Verifier {
   return {
     async verify(job, hooks) {
       const started = performance.now();
-      const sheet = new CheckSheet(['parses', 'main', 'credentials', 'plain', 'calls', 'runs', 'outputs', 'repeats', 'bad input', ...(job.pack?.checks ?? []).map(({ id }) => `pack:${id}`)], hooks.onProgress);
+      const sheet = new CheckSheet(['parses', 'main', 'credentials', 'plain', 'calls', 'runs', 'outputs', 'repeats', 'bad input', ...job.checks.map((_, i) => `request:${i + 1}`), ...(job.pack?.checks ?? []).map(({ id }) => `pack:${id}`)], hooks.onProgress);
       let seen = SEEN_NOTHING;
       hooks.signal.throwIfAborted();
       if (job.script === null) {

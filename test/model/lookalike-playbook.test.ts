@@ -60,7 +60,7 @@ const opening = (strategy: string, looked: string): ChatMessage[] => [
 
 /** What the kernel and verification answer, turn by turn. */
 const OBSERVATIONS = [
-  'Go on: call run_cell, or submit when the script is written and has run.',
+  'The plan is noted; go on by it.',
   'Traceback (most recent call last):\nValueError: Input X contains NaN.\nNearestNeighbors does not accept missing values',
   '10000 users scored, 1000 selected\ngroup\ntarget     787\nholdout    213\nName: count, dtype: int64',
   '         count    mean     min\ngroup                         \nholdout    200  0.8764  0.7789\ntarget     800  0.8805  0.7769',
@@ -91,7 +91,7 @@ function playThrough(looked: string, blank = -1): Played[] {
   const messages = opening('codeact', looked);
   const replies: Played[] = [];
   for (let i = 0; i <= OBSERVATIONS.length; i++) {
-    const played = play(PLAYBOOKS, sent(messages, ['run_cell', 'submit', 'review']));
+    const played = play(PLAYBOOKS, sent(messages, ['plan', 'run_cell', 'submit', 'review']));
     replies.push(played);
     if (played.kind === 'mismatch') break;
     messages.push(
@@ -164,7 +164,7 @@ test('a lost kernel is loaded again, and the cell it cost is sent again', () => 
     OBSERVATIONS[2]!,
   ];
   const names = said.map((content) => {
-    const played = play(PLAYBOOKS, sent(messages, ['run_cell']));
+    const played = play(PLAYBOOKS, sent(messages, ['plan', 'run_cell']));
     if (played.kind === 'reply')
       messages.push(
         { role: 'assistant', content: played.say, calls: played.calls as unknown as RawCall[] },
@@ -173,7 +173,7 @@ test('a lost kernel is loaded again, and the cell it cost is sent again', () => 
     return played.kind === 'reply' ? played.turn : played.message;
   });
   expect(names).toEqual(['plan', 'score the users', 'fill the gaps', 'load everything again', 'fill the gaps']);
-  expect(turns([play(PLAYBOOKS, sent(messages, ['run_cell']))])).toEqual(['make the holdout exact']);
+  expect(turns([play(PLAYBOOKS, sent(messages, ['plan', 'run_cell']))])).toEqual(['make the holdout exact']);
 });
 
 describe('the script', () => {

@@ -1,7 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { pythonBlock } from '../../src/prompts/code-blocks.js';
 import { jsonIn } from '../../src/prompts/json-in-text.js';
-import { planSteps } from '../../src/prompts/plan-list.js';
 
 describe('JSON in prose', () => {
   test.each([
@@ -29,22 +28,6 @@ describe('JSON in prose', () => {
   ])('is found or given up in bounded time among %s', (_, text) => {
     // Without the bound these take minutes, beyond the time-out of any test.
     expect(jsonIn(text)).toEqual([]);
-  });
-});
-
-describe('a plan', () => {
-  test.each([
-    ['a bare list', '["a", "b"]', 2],
-    ['a fenced list with prose around it', 'Sure!\n```json\n[\n "read {x}",\n "score"\n]\n```\nShall I go on?', 2],
-    ['objects', '[{"step": 1, "what": "a"}, {"step": 2, "what": "b"}, {"step": 3, "what": "c"}]', 3],
-    ['a list inside an object', '{"goal": "x", "steps": ["a", "b"]}', 2],
-    ['the longest of several lists', 'Columns ["a"]. Plan: ["x", "y", "z"]', 3],
-    ['more steps than are worked on one by one', JSON.stringify(Array.from({ length: 40 }, (_, i) => `step ${i}`)), 10],
-    ['numbers only', '[1, 2, 3]', 0],
-    ['prose', '1. read\n2. score', 0],
-    ['an empty list', '[]', 0],
-  ])('is read from %s', (_, text, steps) => {
-    expect(planSteps(text)).toBe(steps);
   });
 });
 

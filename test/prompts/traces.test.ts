@@ -28,6 +28,8 @@ describe.each(readdirSync(TRACES).filter((name) => name.endsWith('.jsonl')))('th
   test("holds replies that today's asks read as they were read then", () => {
     const asked = lines.filter((line) => line.reply);
     expect(asked.length).toBeGreaterThan(0);
-    for (const line of asked) expect(JSON.parse(JSON.stringify(asks[line.ask!]!.parse(line.reply!, () => 'x')).replaceAll(/"code":"[^"]*"/g, '"code":"x"'))).toEqual(JSON.parse(JSON.stringify(line.value).replaceAll(/"code":"[^"]*"/g, '"code":"x"')));
+    // Plans are kept whole since; how many steps a reply plans has not changed.
+    const plain = (value: unknown) => JSON.parse(JSON.stringify(value, (key, member: unknown) => (key === 'plan' ? undefined : member)).replaceAll(/"code":"[^"]*"/g, '"code":"x"')) as unknown;
+    for (const line of asked) expect(plain(asks[line.ask!]!.parse(line.reply!, () => 'x'))).toEqual(plain(line.value));
   });
 });

@@ -32,6 +32,7 @@ async function verify(text: string) {
       truth: [{ name: 'lookalike_truth.json', path: join(data, 'truth', 'lookalike_truth.json') }],
       mounts: [{ from: pack.libraryFolder!, at: '/pack/lib' }],
       pythonPath: ['/pack/lib'],
+      checks: [],
       pack: { folder: pack.folder, checks: applicableChecks(pack, OUTPUTS) },
       limits: { memoryBytes: 2 * 2 ** 30, diskBytes: 64 << 20, processes: 256, cpus: 2 },
       scriptTimeoutMs: 60_000,

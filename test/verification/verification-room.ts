@@ -7,16 +7,19 @@ import { createKernels, type Kernels } from '../../src/kernel/kernels.js';
 import { createProcessBackend, type ProcessBackend } from '../../src/sandbox/process.js';
 import type { SandboxSpec } from '../../src/sandbox/backend.js';
 import { readRunState, supervisorAlive, type RunState } from '../../src/sandbox/process/run-state.js';
+import type { AcceptanceCheck } from '../../src/session/acceptance-check.js';
 import type { CheckResult, VerificationObservation } from '../../src/session/observation.js';
 import { createVerifier, type VerifyJob } from '../../src/verification/verify.js';
 
-export interface Asked extends Partial<Omit<VerifyJob, 'inputs' | 'truth' | 'outputs' | 'pack'>> {
+export interface Asked extends Partial<Omit<VerifyJob, 'inputs' | 'truth' | 'outputs' | 'pack' | 'checks'>> {
   outputs?: string[];
   /** Text by name. */
   inputs?: Record<string, string>;
   truth?: Record<string, string>;
   /** Source of the pack's check by its id. */
   checks?: Record<string, string>;
+  /** What the request agreed on. */
+  agreed?: AcceptanceCheck[];
   truthNeeded?: 'optional' | 'required' | 'none';
   signal?: AbortSignal;
   onProgress?(check: CheckResult): void;
@@ -51,7 +54,7 @@ export class VerificationRoom {
 
   async verify(script: string | null, asked: Asked = {}): Promise<VerificationObservation> {
     const room = join(this.folder, String(this.n++));
-    const { outputs = [], inputs = { 'in.csv': 'id,x\n1,0.5\n2,0.25\n' }, truth = {}, checks, truthNeeded = 'optional', signal = new AbortController().signal, onProgress, ...more } = asked;
+    const { outputs = [], inputs = { 'in.csv': 'id,x\n1,0.5\n2,0.25\n' }, truth = {}, checks, agreed = [], truthNeeded = 'optional', signal = new AbortController().signal, onProgress, ...more } = asked;
     const pack = join(room, 'pack');
     for (const [id, source] of Object.entries(checks ?? {})) place(join(pack, 'checks'), `${id}.py`, source);
     const folder = join(room, 'verify');
@@ -64,6 +67,7 @@ export class VerificationRoom {
       truth: Object.entries(truth).map(([name, text]) => ({ name, path: place(join(room, 'truth'), name, text) })),
       mounts: [],
       pythonPath: [],
+      checks: agreed,
       pack: checks ? { folder: pack, checks: Object.keys(checks).map((id) => ({ id, module: `checks/${id}.py`, truth: truthNeeded })) } : null,
       limits: { memoryBytes: 2 ** 30, diskBytes: 2 ** 25, processes: 128, cpus: 2 },
       scriptTimeoutMs: 30_000,
