@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 import pandas as pd
+
 from nl2code_guest.inspection_csv import sniff_csv
 
 MAX_BYTES: Final = 1 << 30

@@ -85,7 +85,10 @@ FAILS: list[tuple[dict[str, Any], str]] = [
     ({"kind": "sum", "column": "rank", "equals": 16}, "15"),
     ({"kind": "disjoint", "column": "user id", "input": "seeds.csv", "inputColumn": "id"}, "1 of 5 values are, e.g."),
     ({"kind": "within", "column": "user id", "input": "seeds.csv", "inputColumn": "id"}, "4 of 5 values are not, e.g."),
-    ({"kind": "within", "column": "note", "input": "users.parquet", "inputColumn": "id"}, "5 of 5 values are not, e.g."),
+    (
+        {"kind": "within", "column": "note", "input": "users.parquet", "inputColumn": "id"},
+        "5 of 5 values are not, e.g.",
+    ),
     ({"kind": "sorted", "columns": ["score"], "order": "ascending"}, "row 1 is out of order: [0.9]"),
     ({"kind": "rows", "output": "none.csv", "equals": 1}, "the file was not written"),
     ({"kind": "rows", "output": "seeds.pdf", "equals": 1}, "the file was not written"),
