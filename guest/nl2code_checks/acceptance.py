@@ -1,6 +1,7 @@
 """Runs the checks that a request agreed on before its code. Runs in a sandbox that executes no generated code.
 
-The vocabulary is the host's (``acceptance-check.ts``): it has read and bounded every check, and says each as a sentence.
+The vocabulary is the host's (``acceptance-check.ts``): it has read and bounded every check, and says each as a
+sentence.
 """
 
 from __future__ import annotations

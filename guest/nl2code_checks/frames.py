@@ -1,4 +1,4 @@
-"""Reads a table by what its name says it is. Runs in a sandbox that executes no generated code; the files are hostile."""
+"""Reads a table by what its name says it is. Runs in a sandbox that executes no generated code; files are hostile."""
 
 from __future__ import annotations
 
@@ -57,9 +57,9 @@ def _read(path: Path, name: str) -> pd.DataFrame:
     if name.endswith((".feather", ".arrow")):
         return pd.read_feather(path)
     if name.endswith((".jsonl", ".ndjson")):
-        return pd.read_json(path, lines=True, convert_dates=False)
+        return pd.read_json(path, lines=True)
     if name.endswith(".json"):
-        return pd.read_json(path, orient="records", convert_dates=False)
+        return pd.read_json(path, orient="records")
     if name.endswith((".xlsx", ".xlsm")):
         return pd.read_excel(path, engine="openpyxl")
     raise NoTable("is no table by its name: CSV, Parquet, Feather, JSON and Excel are read")
