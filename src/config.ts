@@ -28,6 +28,8 @@ export interface ResolvedConfig {
     apiKey: string | null;
     name: string;
     maxOutputTokens: number;
+    /** Tokens the model takes, prompt and reply together. */
+    contextTokens: number;
     /** No byte of a reply for so long is a stall. */
     stallMs: number;
     /** By model name; prices declared in the configuration stand over the built-in table. */

@@ -53,6 +53,7 @@ export async function checkRequest(options: RequestOptions, config: ResolvedConf
     pack: await checkPack(options.pack === undefined ? defaults.pack : options.pack, config.packDirs),
     outputs: resolveOutputs(options.outputs ?? [], inputs.map((path) => basename(path))),
     model,
+    promptTokens: promptTokens(config.model),
     sandbox: oneOf('sandbox', options.sandbox ?? config.sandbox.backend, SANDBOX_BACKENDS),
     isolation: oneOf('isolation', options.isolation ?? config.sandbox.isolation, ['bubblewrap', 'none'] satisfies Isolation[]),
     limits: resolveLimits(options.limits, config, strategy),
@@ -66,6 +67,13 @@ export async function checkRequest(options: RequestOptions, config: ResolvedConf
   await checkFiles(inputs, truth, policy);
   await checkModel(model, config, place.endpoint);
   return { request, inputs, truth, policy, keyed: options.idempotencyKey !== undefined };
+}
+
+/** Of the room that a reply leaves: code and numbers take more tokens than the four characters each that are counted. */
+const PROMPT_SHARE = 0.75;
+
+function promptTokens({ contextTokens, maxOutputTokens }: Pick<ResolvedConfig['model'], 'contextTokens' | 'maxOutputTokens'>): number {
+  return Math.floor((contextTokens - maxOutputTokens) * PROMPT_SHARE);
 }
 
 function text(what: string, value: unknown): string {

@@ -23,6 +23,7 @@ export const BOUNDS = {
   maxTokens: whole(1000, 1e9),
   approvalExpiryMs: whole(1000, 365 * DAY_MS),
   maxOutputTokens: whole(16, 1_000_000),
+  contextTokens: whole(4000, 100_000_000),
   stallMs: whole(100, 3_600_000),
   leaseMs: whole(1000, 7 * DAY_MS),
   pool: whole(0, 64),

@@ -57,6 +57,7 @@ const FLAGS: Record<Exclude<keyof ConfigFlags, 'config'>, [key: string, name: st
 const OPENAI = 'https://api.openai.com/v1';
 const OPENAI_MODEL = 'gpt-4.1';
 const SCRIPTED = 'scripted';
+const LEAST_PROMPT_TOKENS = 3000;
 const GIB = 2 ** 30;
 
 /** Every option with its final value: flags > environment > `nl2code.config.yaml` > defaults. Reads the disk, writes nothing. Throws `bad-request` with one sentence. */
@@ -77,7 +78,7 @@ export function resolveConfig({ flags = {}, env, cwd }: ConfigSources): Resolved
     temporal: external ? { mode: 'external', profile } : { mode: 'embedded', port: given.temporal?.port ?? 0, uiPort: given.temporal?.uiPort ?? null },
     model: {
       ...endpoint(given.model, env, (value) => place('model.apiKeyFile', value), from('model.apiKeyFile')),
-      maxOutputTokens: given.model?.maxOutputTokens ?? 8192,
+      ...modelWindow(given.model),
       stallMs: given.model?.stallMs ?? 120_000,
       prices: prices(given.prices ?? {}),
     },
@@ -95,6 +96,16 @@ export function resolveConfig({ flags = {}, env, cwd }: ConfigSources): Resolved
     },
     admission: { maxInputBytes: 2_000_000_000, maxPromptChars: 100_000, ...given.admission, allow: (given.admission?.allow ?? []).map((value) => place('admission.allow', value)) },
   };
+}
+
+/** Tokens a model takes and gives. Throws where a reply could leave no room for a prompt. */
+function modelWindow({ contextTokens = 128_000, maxOutputTokens = 8192 }: { contextTokens?: number; maxOutputTokens?: number } = {}) {
+  if (contextTokens - maxOutputTokens >= LEAST_PROMPT_TOKENS) return { contextTokens, maxOutputTokens };
+  throw new Nl2codeError(
+    'bad-request',
+    `model.contextTokens is ${contextTokens} and model.maxOutputTokens is ${maxOutputTokens}, which leaves fewer than ${LEAST_PROMPT_TOKENS} tokens for a prompt: raise the first to what the model takes, or lower the second.`,
+    { remedy: '' },
+  );
 }
 
 function flagLayer(flags: ConfigFlags): Layer {

@@ -1,8 +1,10 @@
 /**
  * The chain as a conversation: a pure function of the records, their blobs and the step that asks.
  * Invariants:
- * (1) what was sent before is a prefix of what is sent next, as long as nothing but records was added;
- * (2) every tool call has exactly one result, directly after the reply that made it; a call nothing answered is closed here.
+ * (1) what was sent before is a prefix of what is sent next, as long as nothing but records was added and no room had to be made;
+ * (2) every tool call has exactly one result, directly after the reply that made it; a call nothing answered is closed here;
+ * (3) a prompt stays within the tokens its request allows, as long as what is kept whole does: requests, inspections, plans, decisions, the
+ *     script and its verification, the newest turn.
  */
 import type { ChatMessage, ModelReply } from '../model/endpoint.js';
 import type { CodeRef } from '../session/decision.js';
@@ -16,71 +18,110 @@ import type { StepIO } from '../session/step.js';
 import { verificationText } from '../verification/finding-text.js';
 import { callArguments, type AskSpec } from './ask.js';
 import { asks } from './asks.js';
+import { cellBrief, oneLine, replyBrief, verificationBrief } from './brief.js';
 import { budgetText, NOTHING_USED, usedWith } from './budget-text.js';
 import { callsOf, REPLY_ID } from './calls.js';
 import { cellDecisionText, decisionText, defaultsText, loopText, planDecisionText } from './fact-text.js';
+import { lineOf } from './line-of.js';
 import { cellText, cut, OBSERVATION_CHARS } from './observation-text.js';
 import { planAnswer, planOf } from './plan-ask.js';
 import { REVIEW_TOOL } from './replies.js';
 import { NOT_A_REVIEW } from './review-ask.js';
 import { requestText } from './request-text.js';
+import { Transcript, type Rest } from './transcript.js';
 
 /** Reads text by reference; throws when it is gone. */
 export type ReadText = (ref: TextRef) => string;
 
-class Conversation {
-  readonly messages: ChatMessage[] = [];
-  private readonly open = new Set<string>();
+/** A line or nothing of a message that tells nothing new. */
+const NOTHING_LEFT: Rest = { line: '' };
+/** Characters a token is counted as. */
+const TOKEN_CHARS = 4;
+/** What a prompt may hold beside what is measured: calls that are closed at its end. */
+const SLACK_CHARS = 800;
+
+/** A conversation in the making: records are added one by one, and each prompt is what was added so far and the ask. */
+export class Conversation {
+  private said = new Transcript();
+  private open = new Set<string>();
+  /** What is left of the results of the calls that are open. */
+  private answersStay = false;
   /** What the last reply called in its text, by id: its results are user messages that name the call. */
   private written = new Map<string, string>();
   private script: string | undefined;
-  /** Of the request that is open. */
-  private budget: Request['budget'] | undefined;
+  /** What verification last said, and the number of its message. */
+  private verification: { text: string; at: number } | undefined;
+  /** The request that is open. */
+  private request: Request | undefined;
   private used = NOTHING_USED;
   private plan: Plan = { steps: [], assumptions: [], questions: [], checks: [] };
   /** Names of the open request's inputs. */
   private inputs: string[] = [];
   /** Code of the last reply's calls, by their ids. */
-  private cells = new Map<string, Hash>();
+  private cells: ReadonlyMap<string, Hash> = new Map<string, Hash>();
   /** What a person did to the cell that runs next: told with its result, so that the call keeps its one answer. */
   private edited = '';
   /** The last ask: its words hold for what follows it. */
   private spec: AskSpec | undefined;
+  /** Tokens within which the endpoint took a prompt, after it had refused a longer one. */
+  private learned: number | undefined;
 
   constructor(private readonly read: ReadText) {}
 
-  user(content: string): void {
-    this.closeCalls();
-    this.messages.push({ role: 'user', content });
+  /** What the model is sent for an ask after these records. `within`: tokens to keep within, where the endpoint refused more. Adds nothing. */
+  prompt(ask: string, facts: readonly Fact[], args: Json, within?: number): ChatMessage[] {
+    const talk = this.copy();
+    talk.asking(ask);
+    talk.facts(facts);
+    talk.learned = within ?? talk.learned;
+    talk.prompted(args);
+    talk.closeCalls();
+    return [{ role: 'system', content: talk.spec!.system }, ...talk.said.messages];
   }
 
-  assistant(reply: ModelReply): void {
+  /** The same, to go on from without changing this one. */
+  copy(): Conversation {
+    return Object.assign(new Conversation(this.read), this, { said: this.said.copy(), open: new Set(this.open), written: new Map(this.written) });
+  }
+
+  private user(content: string, rest: Rest = 'whole'): void {
+    this.closeCalls();
+    this.said.push({ role: 'user', content }, rest);
+  }
+
+  private assistant(reply: ModelReply, rest: Rest): void {
     this.closeCalls();
     // Arguments that are not JSON are sent back as JSON that says so: some endpoints refuse the conversation otherwise.
     const calls = reply.calls.map((call) => (callArguments(call.arguments) ? call : { ...call, arguments: JSON.stringify({ malformed: call.arguments.slice(0, 2000) }) }));
-    this.messages.push({ role: 'assistant', content: reply.content, calls });
+    this.said.push({ role: 'assistant', content: reply.content, calls }, rest);
     for (const call of calls) this.open.add(call.id);
+    this.answersStay = rest === 'whole';
     this.written = new Map(calls.length > 0 ? [] : [...callsOf(reply).map((call, i): [string, string] => [call.id, `call ${i + 1}, ${call.name.slice(0, 64)}`]), [REPLY_ID, 'your reply']]);
   }
 
   /** The answer to a call; a user message when the call stands in the text of the reply, or has its answer already. */
-  answer(callId: string, content: string): void {
+  private answer(callId: string, content: string, rest: Rest): void {
     const written = this.written.get(callId);
     this.written.delete(callId);
-    if (this.open.delete(callId)) this.messages.push({ role: 'tool', callId, content });
-    else this.user(written === undefined ? content : `Result of ${written}:\n${content}`);
+    if (this.open.delete(callId)) this.result(callId, content, rest);
+    else this.user(written === undefined ? content : `Result of ${written}:\n${content}`, rest);
   }
 
-  closeCalls(content = 'Not run.'): void {
-    for (const callId of this.open) this.messages.push({ role: 'tool', callId, content });
+  private closeCalls(content = 'Not run.'): void {
+    for (const callId of this.open) this.result(callId, content, NOTHING_LEFT);
     this.open.clear();
   }
 
-  facts(facts: readonly Fact[]): void {
+  /** A reply that stays whole keeps its results. */
+  private result(callId: string, content: string, rest: Rest): void {
+    this.said.push({ role: 'tool', callId, content }, this.answersStay ? 'whole' : rest);
+  }
+
+  private facts(facts: readonly Fact[]): void {
     for (const fact of facts) {
-      if (fact.kind === 'no-call') this.user(this.spec!.words.noCall);
-      else if (fact.kind === 'not-run') this.answer(fact.call, `Not run: ${fact.why}`);
-      else if (fact.kind === 'loop') this.user(loopText(fact.loop));
+      if (fact.kind === 'no-call') this.user(this.spec!.words.noCall, NOTHING_LEFT);
+      else if (fact.kind === 'not-run') this.answer(fact.call, `Not run: ${fact.why}`, { line: `  → not run: ${oneLine(fact.why)}` });
+      else if (fact.kind === 'loop') this.user(loopText(fact.loop), NOTHING_LEFT);
       else if (fact.kind === 'defaults-taken') this.user(defaultsText(this.plan));
       else if (fact.kind === 'decision') this.decision(fact);
     }
@@ -92,7 +133,7 @@ class Conversation {
       const call = fact.proposal.slice(fact.proposal.indexOf(':') + 1);
       const hash = this.cells.get(call);
       const text = cellDecisionText(fact.decision, hash === undefined ? '' : this.read({ hash }), edited);
-      if (fact.decision.kind === 'reject') this.answer(call, text);
+      if (fact.decision.kind === 'reject') this.answer(call, text, { told: text });
       else this.edited = text;
       return;
     }
@@ -104,9 +145,11 @@ class Conversation {
     if (text) this.user(text);
   }
 
-  record(record: StepRecord): void {
+  /** Adds what a step asked and what came of it. */
+  add(record: StepRecord): void {
     this.asking(record.ask);
     this.facts(record.facts);
+    this.learned = record.sent?.within ?? this.learned;
     this.used = usedWith(record.kind === 'open' ? NOTHING_USED : this.used, record);
     switch (record.kind) {
       case 'open':
@@ -114,19 +157,23 @@ class Conversation {
       case 'plan':
         this.prompted(record.args);
         return this.planned(this.reply(record));
-      case 'review':
+      case 'review': {
         this.prompted(record.args);
-        return this.answered(this.reply(record), (name) => (name === REVIEW_TOOL ? 'Noted.' : NOT_A_REVIEW));
-      case 'code':
+        const reply = this.reply(record);
+        return this.answered(reply, { line: replyBrief(reply) }, (name) => (name === REVIEW_TOOL ? 'Noted.' : NOT_A_REVIEW));
+      }
+      case 'code': {
         this.prompted(record.args);
         this.cells = new Map((record.value as unknown as StepIO['code']['value']).calls.flatMap(({ id, code }) => (code === undefined ? [] : [[id, code] as const])));
-        return this.assistant(this.reply(record));
+        const reply = this.reply(record);
+        return this.assistant(reply, { line: replyBrief(reply) });
+      }
       case 'execute':
         return this.execution(record);
       case 'retry': {
         const { next, reason } = record.value as unknown as StepIO['retry']['value'];
         if (next === 'give-up') return;
-        return this.user(`The script is not accepted: ${cut(reason, 2000)}${next === 'repair' ? `\n${this.spec!.words.repair}` : ''}`);
+        return this.user(`The script is not accepted: ${cut(reason, 2000)}${next === 'repair' ? `\n${this.spec!.words.repair}` : ''}`, { line: `- the script was not accepted: ${oneLine(reason)}` });
       }
       case 'close':
         return;
@@ -134,22 +181,15 @@ class Conversation {
   }
 
   /** The ask that what follows belongs to; undefined where nothing is asked. */
-  asking(ask: string | undefined): void {
+  private asking(ask: string | undefined): void {
     if (ask === undefined) return;
     this.spec = asks[ask];
     if (!this.spec) throw new TypeError(`no ask is called ${ask}`);
   }
 
-  /** Makes sure that the last message asks for something. */
-  prompted(args: Json): void {
-    const { instruction, words } = this.spec!;
-    if (typeof instruction === 'function') this.user(instruction((args as { item: number }).item));
-    else if (instruction !== null) this.user(instruction);
-    else if (this.messages.at(-1)?.role === 'assistant') this.user(words.goOn);
-  }
-
   private opened(request: Request, packText: string): void {
-    this.budget = request.budget;
+    if (request.model !== this.request?.model) this.learned = undefined;
+    this.request = request;
     this.inputs = request.inputs.map(({ name }) => name);
     this.user(requestText(request, packText));
   }
@@ -157,14 +197,39 @@ class Conversation {
   private planned(reply: ModelReply): void {
     const read = planOf(reply, this.inputs);
     this.plan = read.plan;
-    this.answered(reply, (name) => planAnswer(name, read));
+    this.answered(reply, 'whole', (name) => planAnswer(name, read));
     if (reply.calls.length === 0 && read.problems.length > 0) this.user(read.problems.join(' '));
   }
 
   /** A reply whose calls are answered by their names alone: nothing of it runs. */
-  private answered(reply: ModelReply, answer: (name: string) => string): void {
-    this.assistant(reply);
-    for (const { id, name } of reply.calls) if (this.open.has(id)) this.answer(id, answer(name));
+  private answered(reply: ModelReply, rest: Rest, answer: (name: string) => string): void {
+    this.assistant(reply, rest);
+    for (const { id, name } of reply.calls) if (this.open.has(id)) this.answer(id, answer(name), NOTHING_LEFT);
+  }
+
+  /** Begins a turn: makes room for it, and makes sure that the last message asks for something. */
+  private prompted(args: Json): void {
+    const { instruction, words } = this.spec!;
+    const asks = typeof instruction === 'function' ? instruction((args as { item: number }).item) : (instruction ?? (this.said.last?.role === 'assistant' ? words.goOn : null));
+    this.makeRoom((asks ?? '').length);
+    this.said.beginTurn();
+    if (asks !== null) this.user(asks, NOTHING_LEFT);
+  }
+
+  /** Shortens what is old where the prompt would be longer than the request allows; a request without a bound is never shortened. */
+  private makeRoom(askChars: number): void {
+    const { system, tools } = this.spec!;
+    const tokens = Math.min(this.request?.promptTokens ?? Infinity, this.learned ?? Infinity);
+    if (tokens === Infinity) return;
+    const around = system.length + JSON.stringify(tools).length + askChars + SLACK_CHARS;
+    this.said.keepWithin(Math.max(0, tokens * TOKEN_CHARS - around), (before) => this.remains(before));
+  }
+
+  /** What must not be lost with the messages before an index: the script, and what verification last said. */
+  private remains(before: number): string {
+    const { script, verification } = this;
+    const said = verification && verification.at < before ? [`What verification said last:\n${verification.text}`] : [];
+    return [...(script === undefined ? [] : [`The script as it was last handed in:\n\n${script}`]), ...said].join('\n\n');
   }
 
   private execution(record: StepRecord): void {
@@ -174,18 +239,22 @@ class Conversation {
     if (seen.kind === 'verification') {
       // An edit that is no Python is not the script: what was shown before waits again.
       if (record.refs.code && !unparsed) this.script = this.read({ hash: record.refs.code });
-      return this.answer(call, this.withBudget(cut(verificationText(seen), OBSERVATION_CHARS)));
+      const text = this.withBudget(cut(verificationText(seen), OBSERVATION_CHARS));
+      this.answer(call, text, { line: verificationBrief(seen) });
+      this.verification = { text, at: this.said.length - 1 };
+      return;
     }
     if (target === 'inspect') return this.user(this.withBudget(`The inputs, as inspected:\n${cellText(seen)}`));
     const { edited } = this;
     this.edited = '';
     // The cell as it was waits again, and its call for an answer.
     if (edited && unparsed) return;
-    this.answer(call, this.withBudget(edited ? `${edited}\n\n${cellText(seen)}` : cellText(seen)));
+    if (edited) this.answer(call, this.withBudget(`${edited}\n\n${cellText(seen)}`), { told: `${edited}\n${cellBrief(seen)}` });
+    else this.answer(call, this.withBudget(cellText(seen)), { line: cellBrief(seen) });
   }
 
   private withBudget(observation: string): string {
-    return this.budget ? `${observation}\n${budgetText(this.budget, this.used)}` : observation;
+    return this.request?.budget ? `${observation}\n${budgetText(this.request.budget, this.used)}` : observation;
   }
 
   private reply(record: StepRecord): ModelReply {
@@ -200,10 +269,11 @@ class Conversation {
 /** The whole prompt of an ask, from the records before it, oldest first. `args` are those of the step that asks. */
 export function conversation(records: readonly StepRecord[], ask: string, facts: readonly Fact[], read: ReadText, args: Json = null): ChatMessage[] {
   const talk = new Conversation(read);
-  for (const record of records) talk.record(record);
-  talk.asking(ask);
-  talk.facts(facts);
-  talk.prompted(args);
-  talk.closeCalls();
-  return [{ role: 'system', content: asks[ask]!.system }, ...talk.messages];
+  for (const record of records) talk.add(record);
+  return talk.prompt(ask, facts, args);
+}
+
+/** Tokens of a prompt, counted at four characters each. */
+export function promptTokens(messages: readonly ChatMessage[], tools: AskSpec['tools']): number {
+  return Math.ceil((messages.reduce((chars, message) => chars + lineOf(message).length, 0) + JSON.stringify(tools).length) / TOKEN_CHARS);
 }

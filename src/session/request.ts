@@ -74,6 +74,8 @@ export interface Request {
   outputs: OutputSpec[];
   /** Model name as the endpoint knows it. */
   model: string;
+  /** Tokens a prompt may have, at four characters each: older steps are shortened before it is longer. Absent: never. */
+  promptTokens?: number;
   /** Name of the sandbox backend. */
   sandbox: string;
   isolation: Isolation;

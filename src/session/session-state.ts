@@ -92,6 +92,7 @@ export function requestProblem(request: Request | undefined): string | undefined
   for (const key of COUNTS) {
     if (!(Number.isFinite(numbers[key]) && numbers[key] >= (key === 'maxRepairs' ? 0 : 1))) return `The request was not admitted: ${key} is ${JSON.stringify(numbers[key])}.`;
   }
+  if (request.promptTokens !== undefined && !(Number.isFinite(request.promptTokens) && request.promptTokens >= 1)) return `The request was not admitted: promptTokens is ${JSON.stringify(request.promptTokens)}.`;
   const { deadline } = request.budget;
   if (deadline && Number.isNaN(Date.parse(deadline))) return `The request was not admitted: deadline is ${JSON.stringify(deadline)}.`;
   // These become paths: of a file that a sandbox sees, and of one that it must never see.

@@ -24,7 +24,7 @@ export interface StepRecord {
     observation?: TextRef;
   };
   /** The model request, as a difference to that of record `base`; `sha` is of the exact whole. */
-  sent?: { base: Hash | null; add: TextRef; sha: Hash };
+  sent?: { base: Hash | null; add: TextRef; sha: Hash; /** Tokens the prompt was kept within after the endpoint had refused a longer one. */ within?: number };
   spent: Spent;
   /** Unix time in milliseconds. */
   startedAt: number;

@@ -35,7 +35,7 @@ describe('precedence', () => {
       namespace: 'default',
       taskQueue: 'nl2code',
       temporal: { mode: 'embedded', port: 0, uiPort: null },
-      model: { baseUrl: null, apiKey: null, name: 'scripted', maxOutputTokens: 8192, stallMs: 120_000, prices: {} },
+      model: { baseUrl: null, apiKey: null, name: 'scripted', maxOutputTokens: 8192, contextTokens: 128_000, stallMs: 120_000, prices: {} },
       sandbox: { backend: 'process', isolation: 'bubblewrap', pool: 1, leaseMs: 600_000 },
       packDirs: [join(packageRoot(), 'packs')],
       durability: 'process',

@@ -8,6 +8,7 @@ import type { CellObservation } from '../../src/session/observation.js';
 import type { StepRecord } from '../../src/session/step-record.js';
 import { request } from '../strategies/scripted-ports.js';
 import { record } from '../store/record.js';
+import { wellFormed } from './random-session.js';
 
 const blobs = new Map<string, string>([['old', 'a = 1\nprint(a)\n']]);
 const read = (ref: { text: string } | { hash: string }) => ('text' in ref ? ref.text : blobs.get(ref.hash)!);
@@ -37,21 +38,6 @@ const working: StepRecord[] = [
   record({ refs: reply('', [call('c2', 'submit', { path: 'a.py', answer: 'x' })]) }),
   execute('script', 'c2', verified(true)),
 ];
-
-/** Every tool call is answered exactly once, directly after the reply that made it. */
-function wellFormed(messages: ChatMessage[]): void {
-  let open: string[] = [];
-  for (const message of messages) {
-    if (message.role === 'tool') {
-      expect(open).toContain(message.callId);
-      open = open.filter((id) => id !== message.callId);
-    } else {
-      expect(open).toEqual([]);
-      if (message.role === 'assistant') open = message.calls.map(({ id }) => id);
-    }
-  }
-  expect(open).toEqual([]);
-}
 
 describe('conversation', () => {
   test('what was sent before is a prefix of what is sent next', () => {
