@@ -175,6 +175,7 @@ async function edit(host: SessionClient, session: string, proposal: Proposal, te
 function verdict(result: Result, story: Story, terminal: Terminal): number {
   const missing = [
     result.status === 'verified' ? null : `the result is ${result.status}`,
+    result.assumptions.length > 0 && result.checks.length > 0 ? null : 'the plan states no assumptions and no checks',
     story.killed !== null && story.attached ? null : 'no worker was killed and replaced',
     story.edited && result.script?.includes(EDIT.to) ? null : 'the edit is not in the final script',
   ].filter((line) => line !== null);

@@ -11,6 +11,7 @@ import { Nl2codeError } from '../session/error-table.js';
 import type { Proposal } from '../session/decision.js';
 import type { Result } from '../session/result.js';
 import { cliActor } from './actor.js';
+import { clean } from './clean.js';
 import { askDecision } from './decide-prompt.js';
 import { Interrupt } from './interrupt.js';
 import { advance, liveLine, NO_PROGRESS } from './progress.js';
@@ -113,19 +114,22 @@ class FollowRun {
     if (this.announced === proposal.id) return;
     this.announced = proposal.id;
     const { session, terminal } = this.options;
-    terminal.note(`Waiting for a decision: look with "nl2code show ${session} --code", then "nl2code decide ${session} approve", "… edit --file FILE" or "… reject --reason TEXT".`, 'strong');
+    const { what, problem, questions } = proposal;
+    if (problem) terminal.note(clean(problem), 'warn');
+    terminal.note(`The ${what} waits for a decision: look with "nl2code show ${session}${what === 'plan' ? '' : ' --code'}", then "nl2code decide ${session} approve${questions ? ' --answer q1=TEXT' : ''}", "… edit --file FILE" or "… reject --reason TEXT".`, 'strong');
   }
 
   private async askAbout(proposal: Proposal, signal: AbortSignal): Promise<void> {
     const { client, session, terminal, env } = this.options;
     try {
       const code = client.text(session, proposal.code);
-      const decision = await askDecision({ code, before: this.shownCode }, terminal, { signal, onInterrupt: () => this.interrupt.signal('SIGINT'), env });
+      const { what, problem = null } = proposal;
+      const decision = await askDecision({ what, code, before: what === 'script' && problem === null ? this.shownCode : null, problem }, terminal, { signal, onInterrupt: () => this.interrupt.signal('SIGINT'), env });
       if (decision === null) {
         if (!signal.aborted) this.announce(proposal);
         return;
       }
-      this.shownCode = decision.kind === 'edit' && 'text' in decision.code ? decision.code.text : code;
+      if (what === 'script') this.shownCode = decision.kind === 'edit' && 'text' in decision.code ? decision.code.text : code;
       await client.decide(session, { proposal: proposal.id, actor: cliActor(), decision });
     } catch (error) {
       terminal.note(error instanceof Nl2codeError ? error.message : `The decision was not taken: ${error instanceof Error ? error.message : String(error)}`, 'bad');

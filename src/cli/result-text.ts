@@ -1,5 +1,6 @@
 import type { Result } from '../session/result.js';
 import { clean, cleanLine } from './clean.js';
+import { answerLines, assumedLines } from './plan-text.js';
 import { dollars, seconds } from './progress.js';
 import type { Terminal, Tone } from './terminal.js';
 
@@ -15,15 +16,25 @@ export function resultText(result: Result, files: string[], terminal: Terminal):
     `${terminal.paint(result.status.toUpperCase(), TONES[result.status])}   ${seconds(result.ms)} · ${count(result.steps, 'step')} · ${count(spent.calls, 'model call')} · ${tokens} tokens · ${dollars(spent)}${result.scripted ? ' (scripted)' : ''}`,
     ...(result.reason ? [row('reason', cleanLine(result.reason, 500))] : []),
     ...(result.statement ? [row('by', cleanLine(result.statement, 500))] : []),
+    ...assumedLines(result.assumptions).map((line, i) => row(i === 0 ? 'assumed' : '', cleanLine(line.slice(9), 400))),
+    ...answerLines(result.questions).map((line, i) => row(i === 0 ? 'asked' : '', cleanLine(line.slice(9), 400))),
+    ...result.checks.map(({ text }, i) => row(i === 0 ? 'checked' : '', `${signOf(result, i)} ${cleanLine(text, 400)}`)),
     ...(result.verification?.findings ?? []).slice(0, 5).map(({ message, remedy }) => row('finding', cleanLine(`${message} ${remedy}`, 300))),
     ...(result.answer ? clean(result.answer).trim().split('\n').slice(0, 12).map((line, i) => row(i === 0 ? 'answer' : '', i === 0 ? `(the model's words) ${cleanLine(line, 1000)}` : cleanLine(line, 1000))) : []),
-    ...result.decisions.map(({ kind, actor, reason }) => row('decision', cleanLine(`${kind} by ${actor}${reason ? `: ${reason}` : ''}`, width))),
+    ...result.decisions.map(({ what, kind, actor, reason }) => row('decision', cleanLine(`${what === 'script' ? '' : `${what}: `}${kind} by ${actor}${reason ? `: ${reason}` : ''}`, width))),
     ...result.artifacts.map(({ path, bytes, role }) => row(role, `${cleanLine(path, width)}  ${size(bytes)}`)),
     ...files.map((path) => row('written', cleanLine(path, 400))),
     ...(result.scripted ? [row('note', 'a written playbook answered, no AI model')] : []),
     ...(result.isolation === 'none' ? [row('note', 'isolation none: the code ran with the rights of this user')] : []),
   ];
   return lines.join('\n');
+}
+
+const SIGN = { passed: '✓', failed: '✗', 'not-run': '–' };
+
+/** How the check `i` of the request ended. */
+function signOf({ verification }: Result, i: number): string {
+  return SIGN[verification?.checks.find(({ check }) => check === `request:${i + 1}`)?.state ?? 'not-run'];
 }
 
 /** `1.2 MB`. */

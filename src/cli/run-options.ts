@@ -35,7 +35,7 @@ const OPTIONS: Option[] = [
   new Option('--pack <name>', 'context pack'),
   new Option('--strategy <name>', STRATEGIES.join(', ')),
   new Option('--model <name>', 'model as the endpoint knows it'),
-  new Option('--approval <policy>', 'never, or final: a person approves the script'),
+  new Option('--approval <policy>', 'when a person is asked: never, plan (before any code), every-cell, or final (the script)'),
   new Option('--max-steps <n>', 'most steps of this request').argParser(toNumber),
   new Option('--max-cost-usd <n>', 'most US dollars for model calls').argParser(toNumber),
   new Option('--max-tokens <n>', 'most tokens of model calls, prompts included').argParser(toNumber),

@@ -2,7 +2,9 @@ import { resolve } from 'node:path';
 import { Command } from 'commander';
 import type { ConfigFlags } from '../config.js';
 import { checkFormat } from '../embedded/data-dir.js';
+import type { Proposal } from '../session/decision.js';
 import { Nl2codeError } from '../session/error-table.js';
+import type { Plan } from '../session/plan.js';
 import type { SessionFolder } from '../store/session-store.js';
 import { SessionStore } from '../store/session-store.js';
 import { readResult } from '../store/read-result.js';
@@ -10,6 +12,7 @@ import { traceLines } from '../store/trace.js';
 import { clean } from './clean.js';
 import { configOf, withConfig } from './config-options.js';
 import type { CliContext } from './context.js';
+import { planLines } from './plan-text.js';
 import { dollars, seconds } from './progress.js';
 import { resultText } from './result-text.js';
 import { saveResult } from './save-result.js';
@@ -29,7 +32,7 @@ export function showCommand(context: CliContext): Command {
     .description('show a session: its steps and how it ended')
     .argument('<session>')
     .option('--json', 'print one JSON document')
-    .option('--code', 'print the code that waits for a decision, else the final script')
+    .option('--code', 'print the code or plan that waits for a decision, else the final script')
     .option('--trace', 'print the trace as JSON lines')
     .option('--out <folder>', 'write script, outputs and trace there');
   return withConfig(command).action((session: string, options: ShowOptions) => show(session, options, context));
@@ -49,10 +52,10 @@ async function show(session: string, options: ShowOptions, context: CliContext):
     return terminal.out(process.stdout.isTTY ? clean(code) : code);
   }
   const files = result && options.out ? saveResult(result, folder, resolve(cwd, options.out)) : [];
-  if (options.json) return terminal.out(JSON.stringify(result ? { ...result, files } : { session, status: 'open', proposal: waiting?.proposal ?? null }, null, 2));
+  if (options.json) return terminal.out(JSON.stringify(result ? { ...result, files } : { session, status: 'open', proposal: waiting?.proposal.id ?? null, waits: waiting && { what: waiting.proposal.what, problem: waiting.proposal.problem ?? null } }, null, 2));
   printSteps(folder, context);
   if (result) terminal.out(`\n${resultText(result, files, terminal)}`);
-  else if (waiting) terminal.out(`\nWaits for a decision on ${waiting.proposal}\n  look    nl2code show ${session} --code\n  decide  nl2code decide ${session} approve | edit --file FILE | reject --reason TEXT`);
+  else if (waiting) terminal.out(waitingText(session, waiting));
   else terminal.out('\nopen');
 }
 
@@ -63,12 +66,32 @@ export function folderOf(store: SessionStore, session: string): SessionFolder {
   return store.at(session);
 }
 
-async function waitingCode(session: string, context: CliContext, options: ShowOptions): Promise<{ proposal: string; code: string } | null> {
+interface Waiting {
+  proposal: Proposal;
+  /** The code, or the plan as JSON that can be edited. */
+  code: string;
+}
+
+function waitingText(session: string, { proposal: { id, what, problem, questions }, code }: Waiting): string {
+  const plan = what === 'plan' ? ['', ...planLines(JSON.parse(code) as Plan).map((line) => clean(line))] : [];
+  return [
+    ...plan,
+    '',
+    `The ${what} waits for a decision: ${id}`,
+    ...(problem ? [`  again   ${clean(problem)}`] : []),
+    `  look    nl2code show ${session} --code`,
+    `  decide  nl2code decide ${session} approve${questions ? ' --answer q1=TEXT' : ''} | edit --file FILE | reject --reason TEXT`,
+  ].join('\n');
+}
+
+async function waitingCode(session: string, context: CliContext, options: ShowOptions): Promise<Waiting | null> {
   const host = await attachClient(configOf(options, context));
   if (!host) return null;
   try {
     const proposal = (await host.client.snapshot(session))?.proposal;
-    return proposal ? { proposal: proposal.id, code: host.client.text(session, proposal.code) } : null;
+    if (!proposal) return null;
+    const text = host.client.text(session, proposal.code);
+    return { proposal, code: proposal.what === 'plan' ? `${JSON.stringify(JSON.parse(text), null, 2)}\n` : text };
   } finally {
     await host.close();
   }

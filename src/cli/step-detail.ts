@@ -1,8 +1,11 @@
 import type { ModelReply } from '../model/endpoint.js';
+import { BY_DEFAULT } from '../session/agreed-plan.js';
 import type { Observation } from '../session/observation.js';
+import type { Plan } from '../session/plan.js';
 import type { StepRecord } from '../session/step-record.js';
 import type { StepIO } from '../session/step.js';
 import type { SessionFolder } from '../store/session-store.js';
+import { answerLines, assumedLines, checkLines } from './plan-text.js';
 import type { StepDetail } from './progress.js';
 
 const CODE_LINES = 3;
@@ -30,8 +33,11 @@ function describe(folder: SessionFolder, record: StepRecord): StepDetail {
       return { target, lines: [...code, ...said], ok };
     }
     case 'plan': {
-      const { items } = record.value as StepIO['plan']['value'];
-      return { lines: [`${items} step${items === 1 ? '' : 's'}`], ok: null };
+      const { items, plan: hash } = record.value as StepIO['plan']['value'];
+      const plan = hash === undefined ? null : (JSON.parse(folder.blobs.read(hash)) as Plan);
+      const asked = plan?.questions.map(({ question, default: stated }) => ({ question, answer: stated, by: BY_DEFAULT })) ?? [];
+      const more = plan ? [...assumedLines(plan.assumptions), ...answerLines(asked), ...checkLines(plan.checks)] : [];
+      return { lines: [items === 0 ? 'no plan' : `${items} step${items === 1 ? '' : 's'}`, ...more], ok: null };
     }
     case 'code': {
       const reply = record.refs.reply ? (JSON.parse(folder.blobs.text(record.refs.reply)) as ModelReply) : null;
@@ -53,9 +59,11 @@ function verification({ ok, checks, findings }: Extract<Observation, { kind: 've
   const sign = { passed: '✓', failed: '✗', 'not-run': '–' };
   // What nearly always passes is worth a word only when it did not.
   const quiet = ['parses', 'main', 'credentials', 'plain', 'bad input'];
-  const own = checks.filter(({ check, state }) => !check.startsWith('pack:') && (state !== 'passed' || !quiet.includes(check))).map(({ check, state }) => `${check} ${sign[state]}`);
-  const pack = checks.filter(({ check }) => check.startsWith('pack:'));
-  const counted = pack.length > 0 ? [`pack ${pack.filter(({ state }) => state === 'passed').length}/${pack.length}`] : [];
+  const counted = (['request', 'pack'] as const).flatMap((of) => {
+    const those = checks.filter(({ check }) => check.startsWith(`${of}:`));
+    return those.length > 0 ? [`${of} ${those.filter(({ state }) => state === 'passed').length}/${those.length}`] : [];
+  });
+  const own = checks.filter(({ check, state }) => !/^(request|pack):/.test(check) && (state !== 'passed' || !quiet.includes(check))).map(({ check, state }) => `${check} ${sign[state]}`);
   return { lines: [[...own, ...counted].join(' '), ...findings.slice(0, 3).map(({ message }) => message)], ok };
 }
 

@@ -1,3 +1,6 @@
+import { checkText, type AcceptanceCheck } from './acceptance-check.js';
+import { agreedPlan } from './agreed-plan.js';
+import type { Proposed } from './decision.js';
 import type { Artifact, Observation, VerificationObservation } from './observation.js';
 import type { Hash, TextRef } from './json.js';
 import type { Isolation } from './request.js';
@@ -18,12 +21,18 @@ export interface Result {
   answer: string | null;
   /** The final script's text. */
   script: string | null;
+  /** What the plan takes for granted, in the model's words or a person's. */
+  assumptions: string[];
+  /** What the plan asked, the answer that holds, and whose it is: a person's, or `default`. */
+  questions: { question: string; options: string[]; answer: string; by: string }[];
+  /** What verification held the outputs to, beside the pack's checks; agreed on before the code. `text` says all that was checked. */
+  checks: { text: string; check: AcceptanceCheck }[];
   artifacts: Artifact[];
   verification: VerificationObservation | null;
   /** The last review by the model. */
   review: { accept: boolean; summary: string } | null;
   /** Who decided what, in order. */
-  decisions: { actor: string; kind: string; reason: string | null }[];
+  decisions: { actor: string; /** What was decided on: a plan, a cell or the script. */ what: Proposed; kind: string; reason: string | null }[];
   /** Steps taken, without opening and closing. */
   steps: number;
   /** Tokens and US dollars of this request's model calls. */
@@ -56,6 +65,7 @@ export function toResult(session: string, records: readonly StepRecord[], reader
   const verification = seen.findLast((observation): observation is VerificationObservation => observation.kind === 'verification') ?? null;
   const artifacts = seen.findLast((observation) => observation.kind === 'artifacts');
   const words = readers.words(since);
+  const agreed = agreedPlan(since, readers.blob);
   return {
     session,
     request: request.id,
@@ -64,10 +74,13 @@ export function toResult(session: string, records: readonly StepRecord[], reader
     statement: verification && readers.statement(verification),
     answer: words.review?.summary || words.answer,
     script: verdict.script ? readers.blob(verdict.script) : null,
+    assumptions: agreed?.plan.assumptions ?? [],
+    questions: (agreed?.questions ?? []).map(({ question, options, answer, by }) => ({ question, options, answer, by })),
+    checks: (agreed?.plan.checks ?? []).map((check) => ({ text: checkText(check), check })),
     artifacts: artifacts?.kind === 'artifacts' ? artifacts.artifacts : [],
     verification,
     review: words.review,
-    decisions: since.flatMap((record) => record.facts).flatMap((fact) => (fact.kind === 'decision' ? [{ actor: fact.actor, kind: fact.decision.kind, reason: fact.decision.kind === 'reject' ? (fact.decision.reason ?? null) : null }] : [])),
+    decisions: since.flatMap((record) => record.facts).flatMap((fact) => (fact.kind === 'decision' ? [{ actor: fact.actor, what: fact.what ?? 'script', kind: fact.decision.kind, reason: fact.decision.kind === 'reject' ? (fact.decision.reason ?? null) : null }] : [])),
     steps: since.filter((record) => record.kind !== 'open' && record.kind !== 'close').length,
     spent: since.reduce((sum, record) => addSpent(sum, record.spent), NOTHING_SPENT),
     isolation: request.isolation,

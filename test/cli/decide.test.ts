@@ -18,15 +18,21 @@ test('approve, reject with and without a reason, edit with a file', () => {
   expect(toDecision('edit', { file: 'new.py' }, cwd)).toEqual({ kind: 'edit', code: { text: 'print(2)\n' } });
 });
 
-test.each<[string, string, { reason?: string; file?: string }, string]>([
+test('answers to the questions of a plan, also with = in them', () => {
+  expect(toDecision('approve', { answer: ['q1=EU only', 'q2=a=b'] }, cwd)).toEqual({ kind: 'approve', answers: { q1: 'EU only', q2: 'a=b' } });
+});
+
+test.each<[string, string, { reason?: string; file?: string; answer?: string[] }, string]>([
   ['an unknown word', 'aprove', {}, 'The decision "aprove" is not known: choose approve, edit or reject.'],
-  ['an edit without a file', 'edit', {}, 'An edit needs the new code: name its file with --file.'],
+  ['an edit without a file', 'edit', {}, 'An edit needs the new code, or the new plan: name its file with --file.'],
   ['an edit of a missing file', 'edit', { file: 'x.py' }, 'The file "x.py" can\'t be read (ENOENT): correct the path.'],
   ['a reason for an approval', 'approve', { reason: 'fine' }, '--reason belongs to reject, not to "approve": leave it out, or decide reject.'],
+  ['an answer without a question', 'approve', { answer: ['EU'] }, 'The answer "EU" names no question and text: give it as q1=TEXT.'],
+  ['an answer for a rejection', 'reject', { answer: ['q1=EU'] }, '--answer belongs to approve, not to "reject": leave it out, or decide approve.'],
   ['a file for a rejection', 'reject', { file: 'x.py' }, '--file belongs to edit, not to "reject": leave it out, or decide edit.'],
 ])('%s is refused', (_what, kind, options, sentence) => expect(() => toDecision(kind, options, cwd)).toThrow(sentence));
 
 test('an edit with an empty file is refused', () => {
   writeFileSync(join(cwd, 'x.py'), '\n');
-  expect(() => toDecision('edit', { file: 'x.py' }, cwd)).toThrow('The file "x.py" is empty: write the whole code into it.');
+  expect(() => toDecision('edit', { file: 'x.py' }, cwd)).toThrow('The file "x.py" is empty: write the whole code, or plan, into it.');
 });

@@ -32,6 +32,9 @@ const result = (given: Partial<Result>): Result => ({
   artifacts: [],
   verification: null,
   review: null,
+  assumptions: [],
+  questions: [],
+  checks: [],
   decisions: [],
   steps: 5,
   spent: { ...NOTHING_SPENT, calls: 2, promptTokens: 1000, completionTokens: 234 },
@@ -87,7 +90,7 @@ test('the place is checked before anything is spent', () => {
 
 test('a result reads as what was verified, by what, and what it cost', () => {
   const terminal = createTerminal({ stdin: {}, stdout: { write: () => true }, stderr: { write: () => true }, env: {} });
-  const text = resultText(result({ artifacts: [artifact('x.csv', 'abc')], answer: 'I \u001b[31mdid\nit', scripted: true, isolation: 'none', decisions: [{ actor: 'unauthenticated:me', kind: 'reject', reason: 'no' }] }), ['/o/x.csv'], terminal);
+  const text = resultText(result({ artifacts: [artifact('x.csv', 'abc')], answer: 'I \u001b[31mdid\nit', scripted: true, isolation: 'none', decisions: [{ actor: 'unauthenticated:me', what: 'script', kind: 'reject', reason: 'no' }] }), ['/o/x.csv'], terminal);
   expect(text.split('\n')).toEqual([
     'VERIFIED   1.2 s · 5 steps · 2 model calls · 1,234 tokens · $0.000 (scripted)',
     '  by        runs, repeats',
