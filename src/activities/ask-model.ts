@@ -1,6 +1,7 @@
 import { canonical } from '../session/canonical.js';
 import { Nl2codeError, type ErrorCode } from '../session/error-table.js';
-import type { StepCall, StepReply } from '../session/step.js';
+import type { Json } from '../session/json.js';
+import type { Call, StepCall, StepReply } from '../session/step.js';
 import type { StepRecord } from '../session/step-record.js';
 import { addSpent, NOTHING_SPENT, type Spent } from '../session/usage.js';
 import type { ChatMessage, ModelReply, ModelRequest } from '../model/endpoint.js';
@@ -8,6 +9,7 @@ import { costUsd } from '../model/prices.js';
 import { reserve } from '../model/reserve.js';
 import { asks } from '../prompts/asks.js';
 import { promptTokens } from '../prompts/conversation.js';
+import { endingOf } from '../prompts/ending.js';
 import { lineOf } from '../prompts/line-of.js';
 import { sha256 } from '../store/blobs.js';
 import { lostSpent, NOTHING_LOST, type Link, type LostAttempts } from '../store/chain.js';
@@ -19,6 +21,7 @@ import type { StepWorld } from './world.js';
 /** Failures that an endpoint is known not to bill: their reservation is withdrawn. */
 const UNBILLED: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'model-auth',
+  'model-forbidden',
   'model-not-found',
   'model-rate-limited',
   'model-quota',
@@ -26,6 +29,9 @@ const UNBILLED: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'model-bad-request',
   'model-server-error',
   'model-unreachable',
+  'model-untrusted',
+  'proxy-unreachable',
+  'proxy-refused',
   'playbook-mismatch',
 ]);
 const DELTA_EVERY_MS = 150;
@@ -88,7 +94,7 @@ export function createAskModel(world: StepWorld): <K extends AskKind>(call: Step
     const cost: Spent = { ...NOTHING_SPENT, ...reply.usage, calls: 1, costUsd: price ? costUsd(reply.usage, price) : 0, ...(price ? {} : { unpriced: 1 + lost.calls }) };
     const spent = addSpent(lostSpent(lost), cost);
     return {
-      value: spec.parse(reply, (code) => folder.blobs.put(code), request.inputs.map(({ name }) => name)),
+      value: withEnding(spec.parse(reply, (code) => folder.blobs.put(code), request.inputs.map(({ name }) => name)), reply),
       refs: { reply: folder.blobs.keep(JSON.stringify(reply)) },
       sent: { ...difference(past, lines.value, sentBefore, (text) => folder.blobs.keep(text)), ...(within === undefined ? {} : { within }) },
       spent,
@@ -104,6 +110,13 @@ export function createAskModel(world: StepWorld): <K extends AskKind>(call: Step
 }
 
 const tooLong = (error: unknown): boolean => error instanceof Nl2codeError && error.code === 'model-context-length';
+
+/** A reply that holds no code to act on says why, where the endpoint said it. */
+function withEnding(value: Json, reply: ModelReply): Json {
+  const ended = endingOf(reply);
+  const calls = (value as { calls?: Call[] } | null)?.calls;
+  return ended && calls && !calls.some(({ code, path }) => code !== undefined || path !== undefined) ? { ...(value as object), ended } : value;
+}
 
 /** What the request has cost so far, attempts of the call at hand that were lost among it. */
 function spentSince(since: readonly Link[], lost: LostAttempts): Spent {

@@ -2,6 +2,7 @@ import { APIConnectionError, APIError } from 'openai';
 import { type ErrorCode, errorTable, Nl2codeError } from '../session/error-table.js';
 import { Stalled, TooLarge } from './guarded-fetch.js';
 import { quotable } from './redaction.js';
+import { ProxyFailure } from './tunnel.js';
 import { WrongShape } from './reply-assembly.js';
 import { retryAfterMs } from './retry-after.js';
 
@@ -20,11 +21,12 @@ export interface EndpointNames {
 export function toModelError(error: unknown, names: EndpointNames): Nl2codeError {
   if (error instanceof Nl2codeError) return error;
   const cause = copied(error, names.key);
-  const raise = (code: ErrorCode, what: string, wait?: number) =>
-    new Nl2codeError(code, what, { cause, retryAfterMs: wait });
+  const raise = (code: ErrorCode, what: string, remedy?: string) => new Nl2codeError(code, what, { cause, remedy });
   const inner = causes(error);
   const stalled = inner.find((e) => e instanceof Stalled);
   if (stalled) return raise('model-stalled', `${names.host} sent nothing for ${stalled.stallMs / 1000} s.`);
+  const proxied = inner.find((e) => e instanceof ProxyFailure);
+  if (proxied) return raise(...proxyProblem(proxied, names.key));
   const large = inner.find((e) => e instanceof TooLarge);
   if (large) return raise('model-garbage', `The answer of ${names.host} holds more than ${large.maxBytes} bytes.`);
   if (error instanceof APIConnectionError) return raise(...unreachable(inner, names));
@@ -60,27 +62,31 @@ function fromStatus(error: APIError, names: EndpointNames, cause: Error): Nl2cod
       { cause },
     );
   }
+  const model = `model "${quotable(names.model, names.key, 100)}"`;
   if (status === 402 || QUOTA.test(kind)) return raise('model-quota', `${answered}: the account has no credit left.`);
-  if (status === 401 || status === 403) {
+  if (FILTER.test(kind) || FILTER.test(said)) return raise('model-refused', `${answered}: its content filter refuses the conversation.`);
+  if (status === 401 || (status === 403 && !names.key)) {
     return raise(
       'model-auth',
       `${answered}: ${names.key ? 'the key is not accepted' : 'it asks for a key and none is set'}.`,
     );
   }
-  if (status === 429) return raise('model-rate-limited', `${answered}: too many requests.`);
-  if (status === 404) {
+  if (status === 404 || (status === 403 && /model_not_found/.test(kind))) {
     return raise(
       'model-not-found',
-      `${answered} for model "${quotable(names.model, names.key, 100)}": no such model, or no /chat/completions under this OPENAI_BASE_URL.`,
+      `${answered} for ${model}: no such model, or no /chat/completions under this OPENAI_BASE_URL.`,
     );
   }
-  if (status === 408 || status === 409 || status >= 500) return raise('model-server-error', `${answered}.`);
+  if (status === 403) return raise('model-forbidden', `${answered}: the key is not allowed to use ${model}, or not from here.`);
   if (status === 413 || CONTEXT.test(kind) || CONTEXT.test(said)) {
     return raise(
       'model-context-length',
-      `${answered}: the conversation is longer than model "${quotable(names.model, names.key, 100)}" takes.`,
+      `${answered}: the conversation is longer than ${status === 413 && !CONTEXT.test(said) ? 'it' : model} takes.`,
     );
   }
+  if (status === 429) return raise('model-rate-limited', `${answered}: too many requests.`);
+  if (status === 408) return raise('model-server-error', `${answered}: it waited too long for the request.`);
+  if (status === 409 || (status >= 500 && status !== 501)) return raise('model-server-error', `${answered}.`);
   if (status >= 300 && status < 400) {
     const to = quotable(error.headers?.get('location') ?? 'nowhere', names.key, 200);
     return raise(
@@ -92,8 +98,23 @@ function fromStatus(error: APIError, names: EndpointNames, cause: Error): Nl2cod
 }
 
 const QUOTA = /insufficient_quota|billing_(hard_limit|not_active)|insufficient_(credit|balance)/i;
-const CONTEXT =
-  /context.(length|window|size)|context_length|maximum.context|(prompt|input) is too (long|large)|too many (input )?tokens|string_above_max_length/i;
+const FILTER = /content_filter|content_policy|content management policy|responsible ?ai ?policy/i;
+/** As OpenAI, vLLM, llama.cpp, Ollama, LiteLLM and what speaks like them put it. */
+const CONTEXT = new RegExp(
+  [
+    'context.?(length|window|size)',
+    'exceed_context',
+    'maximum (context|model|prompt|input) length',
+    'longer than the (maximum )?(model|context)',
+    '(prompt|input|request)( is)? too (long|large)',
+    'too many (input |prompt )?tokens',
+    '(exceed|greater than)[a-z]* (the )?(maximum|limit|number) of \\d* ?(input )?tokens',
+    'input token count',
+    'reduce the length of the (messages|prompt|input)',
+    'string_above_max_length',
+  ].join('|'),
+  'i',
+);
 
 /** Status for an error that came inside a stream. */
 function statusOf(kind: string): number {
@@ -117,19 +138,36 @@ function spoken(error: APIError): string {
   return /^(status code|\(no status|<)/.test(text) ? '' : text;
 }
 
-function unreachable(inner: Error[], names: EndpointNames): [ErrorCode, string] {
+function unreachable(inner: Error[], names: EndpointNames): [ErrorCode, string, string?] {
   const code = inner.map(codeOf).findLast((c) => c !== '') ?? '';
+  const { host } = names;
   if (code === 'UND_ERR_HEADERS_TIMEOUT' || code === 'UND_ERR_BODY_TIMEOUT')
-    return ['model-stalled', `${names.host} sent nothing for 300 s.`];
+    return ['model-stalled', `${host} sent nothing for 300 s.`];
+  if (code === 'CERT_HAS_EXPIRED' || code === 'CERT_NOT_YET_VALID')
+    return ['model-untrusted', `The certificate of ${host} is not valid now (${code}).`, 'Have it renewed, or correct the clock of this machine.'];
+  if (code === 'ERR_TLS_CERT_ALTNAME_INVALID')
+    return ['model-untrusted', `The certificate of ${host} is for another name (${code}).`, 'Set OPENAI_BASE_URL to the name it is for.'];
+  if (/CERT|SELF_SIGNED|UNABLE_TO_/.test(code))
+    return ['model-untrusted', `The certificate of ${host} is signed by nobody this machine trusts (${code}).`];
+  if (code === 'ERR_SSL_WRONG_VERSION_NUMBER' || code === 'EPROTO')
+    return ['model-unreachable', `${host} does not speak TLS on this port: https:// may have to be http://.`];
   const why =
     code === 'ECONNREFUSED'
       ? 'nothing listens there'
       : code === 'ENOTFOUND' || code === 'EAI_AGAIN'
         ? 'the host name is not known'
-        : /CERT|SELF_SIGNED|UNABLE_TO_|ERR_TLS/.test(code)
-          ? `its certificate is not trusted, see NODE_EXTRA_CA_CERTS (${code})`
-          : reasonOf(inner, names.key);
-  return ['model-unreachable', `${names.host} can't be reached: ${why}.`];
+        : reasonOf(inner, names.key);
+  return ['model-unreachable', `${host} can't be reached: ${why}.`];
+}
+
+function proxyProblem({ proxy, status, cause }: ProxyFailure, key: string | null): [ErrorCode, string, string?] {
+  const name = `The proxy ${proxy.address} (from ${proxy.from})`;
+  if (status === 407) return ['proxy-refused', `${name} answered 407: ${proxy.authorization ? 'it does not accept the name and password there' : 'it asks for a name and a password'}.`, `Write ${proxy.from} as http://NAME:PASSWORD@${proxy.address}.`];
+  if (status !== null) return [status >= 500 ? 'proxy-unreachable' : 'proxy-refused', `${name} answered ${status} when asked for the endpoint.`];
+  const [inner] = causes(cause);
+  const code = inner ? codeOf(inner) : '';
+  const why = code === 'ECONNREFUSED' ? 'nothing listens there' : code === 'ENOTFOUND' || code === 'EAI_AGAIN' ? 'the host name is not known' : reasonOf(causes(cause), key);
+  return ['proxy-unreachable', `${name} can't be reached: ${why}.`];
 }
 
 function codeOf(error: Error): string {

@@ -26,6 +26,8 @@ export interface ModelRequest {
   messages: ChatMessage[];
   tools: ToolSpec[];
   maxOutputTokens: number;
+  /** JSON schema that the reply's text is to follow; left out for an endpoint that holds none to it. */
+  schema?: Record<string, unknown>;
 }
 
 export interface ModelReply {

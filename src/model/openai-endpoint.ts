@@ -1,89 +1,108 @@
 import OpenAI, { APIError, type ClientOptions } from 'openai';
 import { Stream } from 'openai/streaming';
 import { Nl2codeError } from '../session/error-table.js';
+import { connectionPool } from './connection-pool.js';
+import { type Dialect, fallbackFor, firstDialect } from './dialect.js';
 import type { ModelDelta, ModelEndpoint, ModelReply, ModelRequest } from './endpoint.js';
 import { toModelError } from './endpoint-errors.js';
+import { errorsInShape } from './error-body.js';
 import { type GuardedResponse, guardedFetch } from './guarded-fetch.js';
+import { keySource } from './key-source.js';
 import { checkModelList } from './model-list.js';
-import { patientDispatcher } from './patient-dispatcher.js';
+import { type Proxies, proxyFor } from './proxy.js';
 import { ReplyAssembly, WrongShape } from './reply-assembly.js';
-import { type Dialect, toWire } from './wire-format.js';
+import { toWire } from './wire-format.js';
 
 export interface OpenAiEndpointOptions {
   /** Address of the API, up to and without `/chat/completions`. */
   baseUrl: string;
   /** null or empty: no Authorization header is sent. */
   apiKey: string | null;
+  /** File that holds the key: read again when it changes. */
+  apiKeyFile?: string | null;
   /** No byte for so long is `model-stalled`. */
   stallMs: number;
   /** True for the bundled scripted model. */
   scripted?: boolean;
-  /** Left to the endpoint when undefined. */
-  temperature?: number;
+  /** Left to the endpoint when null. */
+  temperature?: number | null;
+  /** Proxies of the environment; none when undefined. */
+  proxies?: Proxies;
+  /** File of certificates that are trusted beside Node's own. */
+  caFile?: string | null;
   fetch?: typeof globalThis.fetch;
+}
+
+/** The endpoint client, and what it has learned. */
+export interface OpenAiEndpoint extends ModelEndpoint {
+  /** How the endpoint wants to be asked for this model's replies, as far as its answers have told. */
+  dialect(model: string): Dialect;
+  /** The address as sentences name it. */
+  readonly host: string;
 }
 
 const MAX_WIRE_BYTES = 64 << 20;
 
 /**
- * A model behind an OpenAI-compatible API, on the `openai` client without its retries. Runs wherever there is a
- * network; holds
- * the key and never shows it. A 400 that names a parameter it does not know (`stream_options`, `max_tokens`,
- * `max_completion_tokens`, `temperature`) is answered once by the other spelling, since nothing was billed, and
- * remembered per model.
- * Throws `bad-request` for an address that can't be used.
+ * A model behind an OpenAI-compatible API, on the `openai` client without its retries. Runs wherever there is a network; holds the key
+ * and never shows it. A refusal of something the endpoint does not know (tools, a parameter, a role) is answered by the fallback it
+ * leaves, since nothing was billed, and what was learned is remembered per model when a reply came.
+ * Throws `bad-request` for an address, a proxy or a CA file that can't be used.
  */
-export function createOpenAiEndpoint(options: OpenAiEndpointOptions): ModelEndpoint {
-  const url = checkedUrl(options.baseUrl, options.apiKey);
-  const key = options.apiKey === '' ? null : options.apiKey;
+export function createOpenAiEndpoint(options: OpenAiEndpointOptions): OpenAiEndpoint {
+  const key = keySource(options.apiKey || null, options.apiKeyFile ?? null);
+  const url = checkedUrl(options.baseUrl, key());
+  const proxy = proxyFor(url, options.proxies);
+  const open = key() === null;
   const client = new OpenAI({
     baseURL: url.href.replace(/\/+$/, ''),
-    apiKey: key ?? 'none',
+    apiKey: open ? 'none' : () => Promise.resolve(key() ?? ''),
     adminAPIKey: null,
-    ...(key === null && { defaultHeaders: { Authorization: null } }),
+    ...(open && { defaultHeaders: { Authorization: null } }),
     maxRetries: 0,
     // Ours is the limit on silence; the client's own must not come first.
     timeout: Math.max(600_000, options.stallMs * 2),
     // At OPENAI_LOG=debug the client would print requests.
     logLevel: 'off',
-    ...(!options.fetch && { fetchOptions: { dispatcher: patientDispatcher() } as ClientOptions['fetchOptions'] }),
-    fetch: guardedFetch(options.fetch ?? globalThis.fetch, { stallMs: options.stallMs, maxBytes: MAX_WIRE_BYTES }),
+    ...(!options.fetch && { fetchOptions: { dispatcher: connectionPool({ proxy, caFile: options.caFile ?? null }) } as ClientOptions['fetchOptions'] }),
+    fetch: errorsInShape(guardedFetch(options.fetch ?? globalThis.fetch, { stallMs: options.stallMs, maxBytes: MAX_WIRE_BYTES })),
   });
+  const first = firstDialect(url.hostname);
   const dialects = new Map<string, Dialect>();
-  const first: Dialect = {
-    streamOptions: true,
-    // Servers ignore a cap they don't know: the older name is known to all but OpenAI's newer models, which refuse it
-    // loudly.
-    cap: url.hostname === 'api.openai.com' ? 'max_completion_tokens' : 'max_tokens',
-    temperature: true,
-  };
-  const named = (model: string) => ({ host: url.host, key, model });
+  const named = (model: string) => ({ host: url.host, key: key(), model });
 
   const complete: ModelEndpoint['complete'] = async (request, { signal, onDelta }) => {
     signal.throwIfAborted();
-    let dialect = dialects.get(request.model) ?? first;
+    const known = dialects.get(request.model) ?? first;
+    let learned: Partial<Dialect> = {};
+    let { maxOutputTokens } = request;
     const tried = new Set<string>();
     for (;;) {
+      const dialect = { ...known, ...learned };
+      const asked = { ...request, maxOutputTokens };
       try {
-        const reply = await completeOnce(client, request, toWire(request, dialect, options.temperature), {
-          signal,
-          onDelta,
-        });
-        dialects.set(request.model, dialect);
+        const reply = await completeOnce(client, asked, toWire(asked, dialect, options.temperature ?? null), { signal, onDelta });
+        // Another request may have learned something else meanwhile.
+        if (tried.size > 0) dialects.set(request.model, { ...(dialects.get(request.model) ?? first), ...learned });
         return reply;
       } catch (error) {
         signal.throwIfAborted();
-        const refused = refusedParameter(error, dialect);
-        if (refused === null || tried.has(refused)) throw toModelError(error, named(request.model));
-        tried.add(refused);
-        dialect = without(dialect, refused);
+        const used = { tools: usesTools(asked), temperature: options.temperature != null, schema: asked.schema !== undefined, maxOutputTokens };
+        const fallback = error instanceof APIError ? fallbackFor(toRefusal(error), dialect, used) : null;
+        const way = JSON.stringify(fallback);
+        if (!fallback || tried.has(way)) throw toModelError(error, named(request.model));
+        tried.add(way);
+        if ('trait' in fallback) learned = { ...learned, ...fallback.trait };
+        else ({ maxOutputTokens } = fallback);
       }
     }
   };
 
   return {
     scripted: options.scripted ?? false,
+    host: url.host,
     complete,
+    dialect: (model) => dialects.get(model) ?? first,
     probe: async (model, { timeoutMs = 10_000 } = {}) => {
       const limit = AbortSignal.timeout(timeoutMs);
       try {
@@ -100,10 +119,19 @@ export function createOpenAiEndpoint(options: OpenAiEndpointOptions): ModelEndpo
   };
 }
 
+/** A conversation that was begun with tools goes on with them. */
+function usesTools(request: ModelRequest): boolean {
+  return request.tools.length > 0 || request.messages.some((message) => message.role === 'tool');
+}
+
+function toRefusal(error: APIError) {
+  return { status: error.status, param: error.param ?? null, text: `${error.message} ${JSON.stringify(error.error ?? '')}` };
+}
+
 async function completeOnce(
   client: OpenAI,
   request: ModelRequest,
-  body: OpenAI.ChatCompletionCreateParamsStreaming,
+  body: OpenAI.ChatCompletionCreateParams,
   { signal, onDelta }: { signal: AbortSignal; onDelta?: (delta: ModelDelta) => void },
 ): Promise<ModelReply> {
   const abort = new AbortController();
@@ -140,31 +168,6 @@ function errorChecked(value: unknown, response: Response): unknown {
   const error = typeof value === 'object' && value !== null && 'error' in value ? value.error : null;
   if (error !== null && error !== undefined) throw new APIError(undefined, Object(error), undefined, response.headers);
   return value;
-}
-
-type Refusable = 'stream_options' | 'max_tokens' | 'max_completion_tokens' | 'temperature';
-
-/** The parameter that a 400 or 422 says it does not know, if this dialect sends it. */
-function refusedParameter(error: unknown, dialect: Dialect): Refusable | null {
-  if (!(error instanceof APIError) || (error.status !== 400 && error.status !== 422)) return null;
-  const sent: Refusable[] = [
-    ...(dialect.streamOptions ? ['stream_options' as const] : []),
-    dialect.cap,
-    ...(dialect.temperature ? ['temperature' as const] : []),
-  ];
-  const text = `${error.message} ${JSON.stringify(error.error ?? '')}`;
-  const says =
-    /unsupported|not supported|unrecogni[sz]ed|unknown|unexpected|extra (input|field|param)|not permitted|not allowed|does not support/i.test(
-      text,
-    );
-  if (!says) return null;
-  return sent.find((p) => error.param === p) ?? sent.find((p) => new RegExp(`\\b${p}\\b`).test(text)) ?? null;
-}
-
-function without(dialect: Dialect, refused: Refusable): Dialect {
-  if (refused === 'stream_options') return { ...dialect, streamOptions: false };
-  if (refused === 'temperature') return { ...dialect, temperature: false };
-  return { ...dialect, cap: refused === 'max_tokens' ? 'max_completion_tokens' : 'max_tokens' };
 }
 
 function checkedUrl(text: string, key: string | null): URL {

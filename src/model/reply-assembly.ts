@@ -30,6 +30,8 @@ export class ReplyAssembly {
   #model = '';
   #id = '';
   #choices = 0;
+  #messages = 0;
+  #refused = false;
   #chars = 0;
   #full = false;
 
@@ -70,11 +72,13 @@ export class ReplyAssembly {
       this.#finish = choice.finish_reason.slice(0, 100);
   }
 
-  /** The reply so far. Throws `WrongShape` when no choice ever came. */
+  /** The reply so far. Throws `WrongShape` when no choice ever came, or none with a message. */
   reply(requestId: string | null): ModelReply {
     if (this.#choices === 0) throw new WrongShape('no choice in it');
+    if (this.#messages === 0) throw new WrongShape('no message in its choice');
     const calls = this.#named();
-    const finishReason = this.#full ? 'length' : (this.#finish ?? (calls.length > 0 ? 'tool_calls' : 'stop'));
+    const ended = this.#refused && calls.length === 0 ? 'refusal' : (this.#finish ?? (calls.length > 0 ? 'tool_calls' : 'stop'));
+    const finishReason = this.#full ? 'length' : ended;
     const usage = this.#full ? null : this.#usage;
     return {
       content: wellFormed(this.#content),
@@ -94,7 +98,10 @@ export class ReplyAssembly {
   #addMessage(value: unknown): void {
     if (value === undefined || value === null) return;
     const message = object(value, 'message');
-    const text = textOf(message.content) + (typeof message.refusal === 'string' ? message.refusal : '');
+    this.#messages++;
+    const refusal = typeof message.refusal === 'string' ? message.refusal : '';
+    this.#refused ||= refusal !== '';
+    const text = textOf(message.content) + refusal;
     if (text !== '') this.#content += this.#take(text, 'content');
     if (message.tool_calls === undefined || message.tool_calls === null) return;
     if (!Array.isArray(message.tool_calls)) throw new WrongShape('tool_calls is not a list');

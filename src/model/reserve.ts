@@ -3,10 +3,8 @@ import { Nl2codeError } from '../session/error-table.js';
 import type { RequestBudget } from '../session/request.js';
 import { tokensOf, type Spent } from '../session/usage.js';
 import type { Reservation } from '../store/chain.js';
+import { LEAST_OUTPUT_TOKENS } from './dialect.js';
 import { worstCasePromptTokens, worstCaseUsd } from './prices.js';
-
-/** A reply shorter than this says nothing: the call is not made. */
-const LEAST_OUTPUT_TOKENS = 256;
 
 /**
  * What a call may come to, bounded by what its request has left: under `maxTokens` the reply is made to fit. Throws `budget-exceeded`

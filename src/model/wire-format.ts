@@ -1,29 +1,27 @@
 import type OpenAI from 'openai';
+import type { Dialect } from './dialect.js';
 import type { ChatMessage, ModelRequest, RawCall, ToolSpec } from './endpoint.js';
+import { joined, withoutSystem, withoutTools } from './plain-messages.js';
 
-/** Which spelling of the parameters that endpoints disagree about a request uses. */
-export interface Dialect {
-  streamOptions: boolean;
-  cap: 'max_tokens' | 'max_completion_tokens';
-  temperature: boolean;
-}
-
-/** The body of a streamed chat completion. Pure. */
-export function toWire(
-  request: ModelRequest,
-  dialect: Dialect,
-  temperature: number | undefined,
-): OpenAI.ChatCompletionCreateParamsStreaming {
+/** The body of a chat completion as the endpoint takes it. Pure. */
+export function toWire(request: ModelRequest, dialect: Dialect, temperature: number | null): OpenAI.ChatCompletionCreateParams {
   return {
     model: request.model,
-    messages: request.messages.map(toWireMessage),
+    messages: spoken(request.messages, dialect).map(toWireMessage),
     // Endpoints refuse an empty list of tools.
-    ...(request.tools.length > 0 && { tools: request.tools.map(toWireTool) }),
-    [dialect.cap]: request.maxOutputTokens,
-    ...(dialect.temperature && temperature !== undefined && { temperature }),
-    ...(dialect.streamOptions && { stream_options: { include_usage: true } }),
-    stream: true,
-  };
+    ...(dialect.tools && request.tools.length > 0 && { tools: request.tools.map(toWireTool) }),
+    ...(dialect.schema && request.schema && { response_format: { type: 'json_schema', json_schema: { name: 'reply', strict: true, schema: request.schema } } }),
+    [dialect.cap]: Math.min(request.maxOutputTokens, dialect.mostOutputTokens ?? Infinity),
+    ...(dialect.temperature && temperature !== null && { temperature }),
+    ...(dialect.stream && { stream: true, ...(dialect.streamOptions && { stream_options: { include_usage: true } }) }),
+  } as OpenAI.ChatCompletionCreateParams;
+}
+
+function spoken(messages: readonly ChatMessage[], { tools, system, repeats }: Dialect): ChatMessage[] {
+  let all = [...messages];
+  if (!tools) all = withoutTools(all);
+  if (!system) all = withoutSystem(all);
+  return system && repeats ? all : joined(all);
 }
 
 function toWireMessage(message: ChatMessage): OpenAI.ChatCompletionMessageParam {

@@ -1,10 +1,10 @@
-import type { RawCall } from '../model/endpoint.js';
+import type { ModelReply, RawCall, ToolSpec } from '../model/endpoint.js';
 import type { Hash, Json } from '../session/json.js';
 import type { Call } from '../session/step.js';
-import type { ToolSpec } from '../model/endpoint.js';
 import { callArguments, type AskSpec, type AskWords } from './ask.js';
 import { callsOf, REPLY_ID, textCallRules } from './calls.js';
 import { pythonBlock } from './code-blocks.js';
+import { argumentsProblem } from './ending.js';
 import { planAsk, planRules, planTool } from './plan-ask.js';
 import { reviewAsk, reviewTool } from './review-ask.js';
 import { runCell } from './run-cell.js';
@@ -26,10 +26,10 @@ export const liveSessionRules = (tools: readonly ToolSpec[]): string => `- Call 
 - ${textCallRules(tools)} One fenced block of Python in a reply without a call is run as a cell.`;
 
 /** Turns raw calls into the workflow's small ones; what can't be understood carries a sentence for the model. */
-function toCall(raw: RawCall, store: (code: string) => Hash): Call {
+function toCall(raw: RawCall, store: (code: string) => Hash, reply: ModelReply): Call {
   const base = { id: raw.id, tool: raw.name.slice(0, 64) };
   const args = callArguments(raw.arguments);
-  if (!args) return { ...base, problem: 'The arguments are not a JSON object.' };
+  if (!args) return { ...base, problem: argumentsProblem(reply) };
   if (raw.name === runCell.name) {
     if (typeof args.code !== 'string' || !args.code.trim()) return { ...base, problem: 'run_cell needs "code", a non-empty string.' };
     return { ...base, code: store(args.code) };
@@ -50,7 +50,7 @@ export function liveSession(system: string, tools: ToolSpec[], beforePlan = ''):
       instruction: null,
       words,
       parse: (reply, store): Json => {
-        const calls = callsOf(reply).map((raw) => toCall(raw, store));
+        const calls = callsOf(reply).map((raw) => toCall(raw, store, reply));
         const block = calls.length === 0 ? pythonBlock(reply.content) : undefined;
         return { calls: block === undefined ? calls : [{ id: REPLY_ID, tool: runCell.name, code: store(block) }] } as unknown as Json;
       },

@@ -14,13 +14,14 @@ import type { Observation } from '../session/observation.js';
 import { readPlanText, type Plan } from '../session/plan.js';
 import type { Request } from '../session/request.js';
 import type { StepRecord } from '../session/step-record.js';
-import type { StepIO } from '../session/step.js';
+import type { Ending, StepIO } from '../session/step.js';
 import { verificationText } from '../verification/finding-text.js';
 import { callArguments, type AskSpec } from './ask.js';
 import { asks } from './asks.js';
 import { cellBrief, oneLine, replyBrief, verificationBrief } from './brief.js';
 import { budgetText, NOTHING_USED, usedWith } from './budget-text.js';
 import { callsOf, REPLY_ID } from './calls.js';
+import { endingOf, endingText } from './ending.js';
 import { cellDecisionText, decisionText, defaultsText, loopText, planDecisionText } from './fact-text.js';
 import { lineOf } from './line-of.js';
 import { cellText, cut, OBSERVATION_CHARS } from './observation-text.js';
@@ -61,6 +62,8 @@ export class Conversation {
   private cells: ReadonlyMap<string, Hash> = new Map<string, Hash>();
   /** What a person did to the cell that runs next: told with its result, so that the call keeps its one answer. */
   private edited = '';
+  /** How the last reply ended, where it was not whole. */
+  private ending: Ending | undefined;
   /** The last ask: its words hold for what follows it. */
   private spec: AskSpec | undefined;
   /** Tokens within which the endpoint took a prompt, after it had refused a longer one. */
@@ -91,6 +94,7 @@ export class Conversation {
 
   private assistant(reply: ModelReply, rest: Rest): void {
     this.closeCalls();
+    this.ending = endingOf(reply);
     // Arguments that are not JSON are sent back as JSON that says so: some endpoints refuse the conversation otherwise.
     const calls = reply.calls.map((call) => (callArguments(call.arguments) ? call : { ...call, arguments: JSON.stringify({ malformed: call.arguments.slice(0, 2000) }) }));
     this.said.push({ role: 'assistant', content: reply.content, calls }, rest);
@@ -119,7 +123,7 @@ export class Conversation {
 
   private facts(facts: readonly Fact[]): void {
     for (const fact of facts) {
-      if (fact.kind === 'no-call') this.user(this.spec!.words.noCall, NOTHING_LEFT);
+      if (fact.kind === 'no-call') this.user([this.ending ? endingText[this.ending] : '', this.spec!.words.noCall].filter(Boolean).join(' '), NOTHING_LEFT);
       else if (fact.kind === 'not-run') this.answer(fact.call, `Not run: ${fact.why}`, { line: `  → not run: ${oneLine(fact.why)}` });
       else if (fact.kind === 'loop') this.user(loopText(fact.loop), NOTHING_LEFT);
       else if (fact.kind === 'defaults-taken') this.user(defaultsText(this.plan));

@@ -1,7 +1,8 @@
-import type { RawCall } from '../model/endpoint.js';
+import type { ModelReply, RawCall } from '../model/endpoint.js';
 import type { Json } from '../session/json.js';
 import type { Call } from '../session/step.js';
 import { callArguments, tool, type AskSpec, type AskWords } from './ask.js';
+import { argumentsProblem } from './ending.js';
 import { callsOf, textCallRules } from './calls.js';
 import { reviewAsk, reviewTool } from './review-ask.js';
 import { sandboxRules, scriptRules } from './script-rules.js';
@@ -39,10 +40,10 @@ const isText = (value: unknown): value is string => typeof value === 'string' &&
 /** A cell that calls a function of the guest. JSON texts and lists of texts are literals of Python as they stand. */
 const calling = (name: string, argument: string | string[]): string => `from nl2code_guest.tools import ${name}\n${name}(${JSON.stringify(argument)})`;
 
-function toCall(raw: RawCall, store: (code: string) => string): Call {
+function toCall(raw: RawCall, store: (code: string) => string, reply: ModelReply): Call {
   const base = { id: raw.id, tool: raw.name.slice(0, 64) };
   const args = callArguments(raw.arguments);
-  if (!args) return { ...base, problem: 'The arguments are not a JSON object.' };
+  if (!args) return { ...base, problem: argumentsProblem(reply) };
   if (raw.name === submitPath.name) return pathCall(base, args);
   if (raw.name === reviewTool.name) return { ...base, problem: 'There is nothing to review yet: submit first.' };
   const cell = Object.hasOwn(cells, raw.name) ? cells[raw.name]!(args) : { problem: `There is no tool ${JSON.stringify(base.tool)}; use ${[...Object.keys(cells), submitPath.name].join(', ')}.` };
@@ -75,7 +76,7 @@ export const reactTurn: AskSpec = {
   tools,
   instruction: null,
   words,
-  parse: (reply, store): Json => ({ calls: callsOf(reply).map((raw) => toCall(raw, store)) }) as unknown as Json,
+  parse: (reply, store): Json => ({ calls: callsOf(reply).map((raw) => toCall(raw, store, reply)) }) as unknown as Json,
 };
 
 export const reactReview = reviewAsk({ system, tools, words });

@@ -14,16 +14,21 @@ export interface ErrorRow {
 export type ErrorCode =
   // model endpoint
   | 'model-auth'
+  | 'model-forbidden'
   | 'model-not-found'
   | 'model-rate-limited'
   | 'model-quota'
   | 'model-context-length'
   | 'model-bad-request'
+  | 'model-refused'
   | 'model-server-error'
   | 'model-unreachable'
+  | 'model-untrusted'
   | 'model-garbage'
   | 'model-stream-cut'
   | 'model-stalled'
+  | 'proxy-unreachable'
+  | 'proxy-refused'
   | 'playbook-mismatch'
   // budget and request
   | 'budget-exceeded'
@@ -50,16 +55,21 @@ export type ErrorCode =
 
 export const errorTable: Record<ErrorCode, ErrorRow> = {
   'model-auth': { http: 502, retryable: false, remedy: 'Check OPENAI_API_KEY.' },
+  'model-forbidden': { http: 502, retryable: false, remedy: 'Give the key access at the provider, or use another key or model.' },
   'model-not-found': { http: 502, retryable: false, remedy: 'Name a model the endpoint serves with --model or NL2CODE_MODEL.' },
   'model-rate-limited': { http: 503, retryable: true, remedy: 'Wait, or raise the limit at the provider; the session tries again by itself.' },
   'model-quota': { http: 502, retryable: false, remedy: 'Add credit at the provider, then run the request again.' },
-  'model-context-length': { http: 502, retryable: false, remedy: 'Use a model with a larger context window or a shorter request.' },
-  'model-bad-request': { http: 502, retryable: false, remedy: 'The endpoint refused the request as malformed; see its message.' },
+  'model-context-length': { http: 502, retryable: false, remedy: 'Use a model with a larger context window, a shorter request, or a smaller model.maxOutputTokens.' },
+  'model-bad-request': { http: 502, retryable: false, remedy: 'Check that OPENAI_BASE_URL and the model are the right ones: nl2code doctor --model says what this endpoint takes.' },
+  'model-refused': { http: 502, retryable: false, remedy: 'Word the request otherwise, or change the filter at the provider.' },
   'model-server-error': { http: 503, retryable: true, remedy: 'The endpoint failed; the session tries again by itself.' },
   'model-unreachable': { http: 503, retryable: true, remedy: 'Check OPENAI_BASE_URL and the network; the session tries again by itself.' },
+  'model-untrusted': { http: 502, retryable: false, remedy: 'Name the certificate of its CA with model.caFile, SSL_CERT_FILE or NODE_EXTRA_CA_CERTS.' },
   'model-garbage': { http: 502, retryable: true, remedy: 'The endpoint did not answer as an OpenAI-compatible API does; check OPENAI_BASE_URL.' },
   'model-stream-cut': { http: 503, retryable: true, remedy: 'The reply ended half-way; the session tries again by itself.' },
   'model-stalled': { http: 503, retryable: true, remedy: 'The reply stood still; the session tries again by itself.' },
+  'proxy-unreachable': { http: 503, retryable: true, remedy: 'Correct the proxy setting, or name the endpoint in NO_PROXY; the session tries again by itself.' },
+  'proxy-refused': { http: 502, retryable: false, remedy: 'Ask who runs the proxy, or name the endpoint in NO_PROXY.' },
   'playbook-mismatch': { http: 502, retryable: false, remedy: 'The scripted model only plays written requests: set OPENAI_BASE_URL and OPENAI_API_KEY to use a real one.' },
   'budget-exceeded': { http: 409, retryable: false, remedy: 'Raise --max-steps, --max-tokens or --max-cost-usd and send the request again.' },
   'price-unknown': { http: 400, retryable: false, remedy: 'Declare the price of this model in nl2code.config.yaml under prices, or leave out --max-cost-usd.' },

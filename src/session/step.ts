@@ -18,6 +18,9 @@ export interface Call {
   problem?: string;
 }
 
+/** Why a reply ended before it was whole: its limit of tokens, the endpoint's content filter, or the model's refusal. */
+export type Ending = 'length' | 'filter' | 'refusal';
+
 /** What `execute` runs: the built-in look at the inputs, a cell in the session's kernel, or the final script in fresh sandboxes. */
 export type ExecuteTarget = 'inspect' | 'cell' | 'script';
 
@@ -25,7 +28,7 @@ export type ExecuteTarget = 'inspect' | 'cell' | 'script';
 export interface StepIO {
   open: { args: { request: Request }; value: { seq: number; verdicts: Verdict[] } };
   plan: { args: null; value: { /** How many steps it has; 0 when the reply held none. */ items: number; /** Blob of its JSON. */ plan?: Hash; /** How many questions it asks; absent when none. */ questions?: number } };
-  code: { args: null | { /** Part of the plan that is asked for, from 0. */ item: number }; value: { calls: Call[] } };
+  code: { args: null | { /** Part of the plan that is asked for, from 0. */ item: number }; value: { calls: Call[]; /** Why a reply without calls ended early, where the endpoint said so. */ ended?: Ending } };
   execute: { args: { target: ExecuteTarget; call: string; code: CodeRef | null }; value: { ok: boolean; /** The stored script; absent for a cell, whose code the caller named. */ code?: Hash; /** Digest of the observation, for loop detection. */ sig: string; /** Why the code is no Python, so that nothing of it ran; absent when it is. */ unparsed?: string } };
   review: { args: null; value: { accept: boolean } };
   retry: { args: { left: number; /** A stronger strategy could go on. */ escalate?: true }; value: { next: 'repair' | 'escalate' | 'give-up'; reason: string } };

@@ -20,9 +20,9 @@ export const auto: Strategy<State> = {
       await steps.inspect();
       return { state: { ...state, look: false } };
     }
-    const { calls } = await steps.code('auto-first');
-    const submitted = onlyScript(calls);
-    for (const call of calls) if (call.problem) steps.note({ kind: 'not-run', call: call.id, why: call.problem });
+    const written = await steps.code('auto-first');
+    const submitted = onlyScript(written);
+    for (const call of written.calls) if (call.problem) steps.note({ kind: 'not-run', call: call.id, why: call.problem });
     const end = 'problem' in submitted ? 'escalate' : await finish(steps, submitted.id, submitted.code, { left: 0, review: null, escalate: true });
     return typeof end === 'object' ? { outcome: end } : { state: { at: 'session', session: state.session } };
   },

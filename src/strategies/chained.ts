@@ -29,10 +29,10 @@ export const chained: Strategy<State> = {
         return items === 0 ? silence(state, steps, 'plan') : { state: { ...state, stage: 'step', items, silent: 0 } };
       }
       case 'step': {
-        const { calls } = await steps.code('chained-step', state.item);
+        const { calls, ended } = await steps.code('chained-step', state.item);
         refused(steps, calls);
         const written = calls.find((call) => call.code);
-        if (!written) return silence(state, steps, 'code');
+        if (!written) return silence(state, steps, 'code', ended);
         const { ok } = await steps.cell(written.id, { hash: written.code! });
         if (!ok && !state.again) return { state: { ...state, silent: 0, again: true } };
         const next: State = { ...state, silent: 0, again: false, item: state.item + 1 };
@@ -41,10 +41,10 @@ export const chained: Strategy<State> = {
         return { state: { ...next, stage: 'script' } };
       }
       case 'script': {
-        const { calls } = await steps.code('chained-script');
+        const { calls, ended } = await steps.code('chained-script');
         refused(steps, calls);
         const submitted = calls.find((call) => call.code);
-        if (!submitted) return silence(state, steps, 'script');
+        if (!submitted) return silence(state, steps, 'script', ended);
         const end = await finish(steps, submitted.id, { hash: submitted.code! }, { left: state.left, review: null });
         return typeof end === 'object' ? { outcome: end } : { state: { ...state, silent: 0, left: state.left - 1 } };
       }

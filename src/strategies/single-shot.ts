@@ -1,14 +1,16 @@
-import type { Call } from '../session/step.js';
+import type { StepIO } from '../session/step.js';
 import { finish } from './finish.js';
+import { endings } from './silence.js';
 import { looksAtInputs, type Strategy } from './strategy.js';
 
 type State = { stage: 'look' | 'write'; left: number };
 
 /** The call of a one-reply answer that holds the script, or why there is none. */
-export function onlyScript(calls: Call[]): { id: string; code: { hash: string } } | { problem: string } {
+export function onlyScript({ calls, ended }: StepIO['code']['value']): { id: string; code: { hash: string } } | { problem: string } {
   const submitted = calls.find((call) => call.code);
   if (submitted) return { id: submitted.id, code: { hash: submitted.code! } };
-  return { problem: calls.find((call) => call.problem)?.problem ?? 'the reply held no script' };
+  const problem = calls.find((call) => call.problem)?.problem ?? 'the reply held no script';
+  return { problem: ended ? `${problem.replace(/\.$/, '')}. It ${endings[ended]}.` : problem };
 }
 
 /** Exactly one model call, verified. It repairs only when the request allows repairs. */
@@ -20,7 +22,7 @@ export const singleShot: Strategy<State> = {
       await steps.inspect();
       return { state: { ...state, stage: 'write' } };
     }
-    const submitted = onlyScript((await steps.code('single-shot')).calls);
+    const submitted = onlyScript(await steps.code('single-shot'));
     if ('problem' in submitted) return { outcome: { status: 'failed', reason: submitted.problem } };
     const end = await finish(steps, submitted.id, submitted.code, { left: state.left, review: null });
     return typeof end === 'object' ? { outcome: end } : { state: { ...state, left: state.left - 1 } };

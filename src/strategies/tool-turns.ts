@@ -26,8 +26,8 @@ export function toolTurns(asks: ToolAsks): Strategy<ToolTurnsState> {
         }
         return { state: { ...state, stage: 'work', silent: 0 } };
       }
-      const { calls } = await steps.code(asks.turn);
-      if (calls.length === 0) return silence(state, steps, 'tool call');
+      const { calls, ended } = await steps.code(asks.turn);
+      if (calls.length === 0) return silence(state, steps, 'tool call', ended);
       return answer({ ...state, silent: 0 }, steps, calls, asks.review);
     },
   };
