@@ -1,3 +1,4 @@
+import type { Proxies } from './model/proxy.js';
 import type { ApprovalPolicy, Isolation, RequestBudget, RequestLimits, StrategyName } from './session/request.js';
 
 /** US dollars per million tokens. All zero declares a free model. */
@@ -13,7 +14,7 @@ export type TemporalConfig =
   | { mode: 'embedded'; /** 0 picks a free port and remembers it in the data directory. */ port: number; uiPort: number | null }
   | { mode: 'external'; profile: string | null };
 
-/** Every option of the product with its final value: flags > environment > nl2code.config.yaml > defaults. Resolved once per process. Holds the model key: never log it. */
+/** Every option of the product with its final value: flags > environment > nl2code.config.yaml > defaults. Resolved once per process. Holds the model key and the credentials of proxies: never log it. */
 export interface ResolvedConfig {
   /** Absolute folder of sessions, the embedded server's database and the host lock. */
   dataDir: string;
@@ -26,12 +27,20 @@ export interface ResolvedConfig {
     /** null: the bundled scripted model. */
     baseUrl: string | null;
     apiKey: string | null;
+    /** File the key was read from, which is read again when it changes; null when it came otherwise. */
+    apiKeyFile: string | null;
     name: string;
     maxOutputTokens: number;
     /** Tokens the model takes, prompt and reply together. */
     contextTokens: number;
     /** No byte of a reply for so long is a stall. */
     stallMs: number;
+    /** Left to the endpoint when null. */
+    temperature: number | null;
+    /** File of certificates that are trusted beside Node's own, or null. */
+    caFile: string | null;
+    /** Proxies of the environment. May hold credentials: never log them. */
+    proxies: Proxies;
     /** By model name; prices declared in the configuration stand over the built-in table. */
     prices: Record<string, Price>;
   };

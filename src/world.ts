@@ -28,7 +28,7 @@ export function createWorld(config: ResolvedConfig, modelUrl?: string | null): W
   const store = new SessionStore(config.dataDir, config.durability);
   return {
     store,
-    endpoint: createOpenAiEndpoint({ baseUrl, apiKey: config.model.apiKey, stallMs: config.model.stallMs, scripted: config.model.baseUrl === null }),
+    endpoint: createOpenAiEndpoint({ ...config.model, baseUrl, scripted: config.model.baseUrl === null }),
     priceOf: (model) => priceOf(model, config.model.prices),
     maxOutputTokens: config.model.maxOutputTokens,
     kernels,

@@ -25,6 +25,7 @@ export const BOUNDS = {
   maxOutputTokens: whole(16, 1_000_000),
   contextTokens: whole(4000, 100_000_000),
   stallMs: whole(100, 3_600_000),
+  temperature: { min: 0, max: 2, whole: false },
   leaseMs: whole(1000, 7 * DAY_MS),
   pool: whole(0, 64),
   maxInputBytes: whole(1, 2 ** 46),

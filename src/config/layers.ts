@@ -18,6 +18,7 @@ const ENVIRONMENT: Record<string, string> = {
   NL2CODE_DURABILITY: 'durability',
   OPENAI_BASE_URL: 'model.baseUrl',
   OPENAI_API_KEY_FILE: 'model.apiKeyFile',
+  SSL_CERT_FILE: 'model.caFile',
   TEMPORAL_NAMESPACE: 'namespace',
   TEMPORAL_PROFILE: 'temporal.profile',
 };

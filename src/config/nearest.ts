@@ -9,6 +9,13 @@ export function nearest(word: string, known: readonly string[]): string | null {
   return best && best.edits <= Math.max(2, Math.floor(best.word.length / 3)) ? best.word : null;
 }
 
+/** The known words in the order of their closeness to a mistyped one; equally close ones by the alphabet. Pure. */
+export function byNearness(word: string, known: readonly string[]): string[] {
+  const typed = word.toLowerCase().slice(0, 64);
+  const ranked = known.map((candidate): [string, number] => [candidate, distance(typed, candidate.toLowerCase().slice(0, 64))]);
+  return ranked.sort(([a, near], [b, far]) => near - far || (a < b ? -1 : 1)).map(([candidate]) => candidate);
+}
+
 function distance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, j) => j);
   for (let i = 1; i <= a.length; i++) {

@@ -1,10 +1,14 @@
-import { readFileSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { dirname, isAbsolute, join, resolve } from 'node:path';
 import type { Price, ResolvedConfig } from '../config.js';
+import { certificatesIn } from '../model/certificates.js';
 import { Nl2codeError } from '../session/error-table.js';
 import { configPath, findConfigFile, readConfigFile } from './config-file.js';
+import { readKeyFile } from './key-file.js';
 import { environmentLayer, fileLayer, mergeLayers, type Layer } from './layers.js';
 import { packageRoot } from './package-root.js';
+import { proxySettings } from './proxy-settings.js';
+import type { GivenConfig } from './schema.js';
 import { profileNamespace } from '../temporal-connection.js';
 
 /** Options given on the command line or by a caller; they stand over everything else. Relative paths are relative to `cwd`. */
@@ -77,9 +81,11 @@ export function resolveConfig({ flags = {}, env, cwd }: ConfigSources): Resolved
     taskQueue: given.taskQueue ?? 'nl2code',
     temporal: external ? { mode: 'external', profile } : { mode: 'embedded', port: given.temporal?.port ?? 0, uiPort: given.temporal?.uiPort ?? null },
     model: {
-      ...endpoint(given.model, env, (value) => place('model.apiKeyFile', value), from('model.apiKeyFile')),
+      ...endpoint(given.model, env, place, from),
       ...modelWindow(given.model),
       stallMs: given.model?.stallMs ?? 120_000,
+      temperature: given.model?.temperature ?? null,
+      proxies: proxySettings(env),
       prices: prices(given.prices ?? {}),
     },
     sandbox: { backend: 'process', isolation: 'bubblewrap', pool: 1, leaseMs: 600_000, ...given.sandbox },
@@ -123,22 +129,37 @@ function defaultDataDir(env: ConfigSources['env'], home: string | null): string 
   throw new Nl2codeError('bad-request', `HOME is ${env.HOME ? JSON.stringify(env.HOME) : 'not set'}, so there is no place for the data directory: set HOME, or name one with --data-dir or NL2CODE_DATA_DIR.`, { remedy: '' });
 }
 
-/** A key without a base URL means OpenAI; a base URL without a key is a local server; neither is the scripted model. */
-function endpoint(given: { baseUrl?: string; apiKeyFile?: string; name?: string } = {}, env: ConfigSources['env'], place: (path: string) => string, from: string | undefined) {
-  if (given.name === SCRIPTED) return { baseUrl: null, apiKey: null, name: SCRIPTED };
-  const apiKey = env.OPENAI_API_KEY || (given.apiKeyFile === undefined ? null : keyFile(place(given.apiKeyFile), from));
+type Place = (key: string, value: string) => string;
+type From = (key: string) => string | undefined;
+
+/** A key without a base URL means OpenAI; a base URL without a key is a local server; neither is the scripted model, which needs no files. */
+function endpoint(given: GivenConfig['model'] = {}, env: ConfigSources['env'], place: Place, from: From) {
+  if (given.name === SCRIPTED) return { baseUrl: null, apiKey: null, apiKeyFile: null, caFile: null, name: SCRIPTED };
+  const apiKeyFile = env.OPENAI_API_KEY || given.apiKeyFile === undefined ? null : place('model.apiKeyFile', given.apiKeyFile);
+  const apiKey = apiKeyFile === null ? env.OPENAI_API_KEY || null : keyIn(apiKeyFile, from('model.apiKeyFile'));
   const baseUrl = given.baseUrl?.replace(/\/+$/, '') ?? (apiKey ? OPENAI : null);
-  return { baseUrl, apiKey, name: given.name ?? (baseUrl === null ? SCRIPTED : OPENAI_MODEL) };
+  const caFile = baseUrl === null || given.caFile === undefined ? null : place('model.caFile', given.caFile);
+  if (caFile !== null) checkCertificates(caFile, from('model.caFile'));
+  return { baseUrl, apiKey, apiKeyFile, caFile, name: given.name ?? (baseUrl === null ? SCRIPTED : OPENAI_MODEL) };
 }
 
-function keyFile(path: string, from = 'model.apiKeyFile'): string {
+function keyIn(path: string, from = 'model.apiKeyFile'): string {
+  const key = reading('key', path, from, readKeyFile);
+  if (key === null) throw new Nl2codeError('bad-request', `The key file ${path} (from ${from}) does not hold one key: write the key and nothing else into it.`, { remedy: '' });
+  return key;
+}
+
+function checkCertificates(path: string, from = 'model.caFile'): void {
+  if (reading('CA', path, from, certificatesIn).length > 0) return;
+  throw new Nl2codeError('bad-request', `The CA file ${path} (from ${from}) holds no certificate: give one in PEM form, which begins with -----BEGIN CERTIFICATE-----.`, { remedy: '' });
+}
+
+function reading<T>(what: string, path: string, from: string, read: (path: string) => T): T {
   try {
-    const key = readFileSync(path, 'utf8').trim();
-    if (key && !/\s/.test(key)) return key;
+    return read(path);
   } catch (error) {
-    throw new Nl2codeError('bad-request', `The key file ${path} (from ${from}) can't be read (${(error as NodeJS.ErrnoException).code}): correct the path or its permissions.`, { cause: error, remedy: '' });
+    throw new Nl2codeError('bad-request', `The ${what} file ${path} (from ${from}) can't be read (${(error as NodeJS.ErrnoException).code}): correct the path or its permissions.`, { cause: error, remedy: '' });
   }
-  throw new Nl2codeError('bad-request', `The key file ${path} (from ${from}) does not hold one key: write the key and nothing else into it.`, { remedy: '' });
 }
 
 function prices(given: Record<string, { prompt: number; cached?: number | undefined; completion: number }>): Record<string, Price> {

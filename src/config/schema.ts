@@ -30,7 +30,7 @@ export const configSchema = section({
   namespace: text,
   taskQueue: text,
   temporal: section({ mode: oneOf(['embedded', 'external']), profile: text, port: number(BOUNDS.port), uiPort: number(BOUNDS.port).nullable() }),
-  model: section({ baseUrl: url, apiKeyFile: path, name: text, maxOutputTokens: number(BOUNDS.maxOutputTokens), contextTokens: number(BOUNDS.contextTokens), stallMs: number(BOUNDS.stallMs) }),
+  model: section({ baseUrl: url, apiKeyFile: path, name: text, maxOutputTokens: number(BOUNDS.maxOutputTokens), contextTokens: number(BOUNDS.contextTokens), stallMs: number(BOUNDS.stallMs), temperature: number(BOUNDS.temperature).nullable(), caFile: path }),
   prices: z.record(z.string(), z.strictObject({ prompt: dollars, cached: dollars.optional(), completion: dollars }, { error: 'a price with prompt and completion in US dollars per million tokens' }), {
     error: 'a section of model names',
   }),

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http';
+import { createServer as createSecureServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 
 /** One request as it arrived. */
@@ -15,9 +16,18 @@ export interface Seen {
 export type Answer = (response: ServerResponse, seen: Seen) => void;
 
 /** A real HTTP server on loopback that gives the answers it was told, in order, the last one for ever. */
-export async function answeringServer(...answers: Answer[]) {
+export function answeringServer(...answers: Answer[]) {
+  return serving((listener) => createServer(listener), 'http', answers);
+}
+
+/** The same over TLS, with the certificate of a test. */
+export function answeringSecurely(tls: { key: Buffer; cert: Buffer }, ...answers: Answer[]) {
+  return serving((listener) => createSecureServer(tls, listener), 'https', answers);
+}
+
+async function serving(create: (listener: RequestListener) => ReturnType<typeof createServer>, protocol: string, answers: Answer[]) {
   const seen: Seen[] = [];
-  const server = createServer((request, response) => {
+  const server = create((request, response) => {
     let text = '';
     request.on('data', (d: Buffer) => (text += d.toString()));
     request.on('end', () => {
@@ -40,7 +50,8 @@ export async function answeringServer(...answers: Answer[]) {
   const { port } = server.address() as AddressInfo;
   return {
     seen,
-    url: `http://127.0.0.1:${port}/v1`,
+    port,
+    url: `${protocol}://127.0.0.1:${port}/v1`,
     close: async () => {
       server.closeAllConnections();
       server.close();
