@@ -5,7 +5,9 @@ import type { ResolvedConfig } from '../config.js';
 import { tooOld } from '../config/oldest.js';
 import { prepareDataDir } from '../embedded/data-dir.js';
 import { findTemporalExecutable } from '../embedded/temporal-executable.js';
+import type { Probed } from '../model/ability-probe.js';
 import type { SandboxBackend } from '../sandbox/backend.js';
+import { standing } from '../session/error-table.js';
 import { size } from './result-text.js';
 
 /** One line of `doctor`. */
@@ -53,18 +55,27 @@ export async function checkSandbox(backend: SandboxBackend): Promise<Check> {
 
 /** Asks the endpoint for its models; the scripted model needs nothing. */
 export async function checkModel({ model }: Pick<ResolvedConfig, 'model'>): Promise<Check> {
-  const { baseUrl, apiKey, stallMs, name } = model;
+  const { baseUrl, name } = model;
   if (baseUrl === null) {
     const ok = name === 'scripted';
     return { name: 'model', ok, detail: ok ? 'scripted (written playbooks, no AI): set OPENAI_BASE_URL or OPENAI_API_KEY for a real one' : `${JSON.stringify(name)} needs an endpoint: set OPENAI_BASE_URL or OPENAI_API_KEY` };
   }
   try {
     const { createOpenAiEndpoint } = await import('../model/openai-endpoint.js');
-    await createOpenAiEndpoint({ baseUrl, apiKey, stallMs }).probe(name, { timeoutMs: 10_000 });
-    return { name: 'model', ok: true, detail: `${name} at ${new URL(baseUrl).host}` };
+    await createOpenAiEndpoint({ ...model, baseUrl }).probe(name, { timeoutMs: 10_000 });
+    return { name: 'model', ok: true, detail: `${name} at ${new URL(baseUrl).host} (doctor --model says what it can do)` };
   } catch (error) {
     return { name: 'model', ok: false, detail: sentence(error) };
   }
+}
+
+/** What the configured endpoint can do, asked of it; null for the scripted model, of which that is known. */
+export async function probeModel({ model }: Pick<ResolvedConfig, 'model'>): Promise<Probed | null> {
+  if (model.baseUrl === null) return null;
+  const [{ createOpenAiEndpoint }, { probeAbilities }, { priceOf }] = await Promise.all([import('../model/openai-endpoint.js'), import('../model/ability-probe.js'), import('../model/prices.js')]);
+  // A temperature is sent, so that it shows whether one is taken.
+  const endpoint = createOpenAiEndpoint({ ...model, baseUrl: model.baseUrl, temperature: model.temperature ?? 0 });
+  return probeAbilities(endpoint, { model: model.name, keyed: model.apiKey !== null, price: priceOf(model.name, model.prices) });
 }
 
 /** Makes the data directory where it is missing, as the first `run` would, and looks at the free space. */
@@ -81,5 +92,5 @@ export function checkDataDir({ dataDir }: Pick<ResolvedConfig, 'dataDir'>): Chec
 }
 
 function sentence(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  return error instanceof Error ? standing(error.message) : String(error);
 }

@@ -1,3 +1,4 @@
+import { byNearness } from '../config/nearest.js';
 import { Nl2codeError } from '../session/error-table.js';
 import { WrongShape } from './reply-assembly.js';
 
@@ -11,7 +12,7 @@ export function checkModelList(text: string, model: string, host: string): void 
   if (text.trimStart().startsWith('<')) throw new WrongShape('it is a web page');
   const ids = idsOf(text);
   if (ids.length === 0 || [model, `models/${model}`, `${model}:latest`].some((name) => ids.includes(name))) return;
-  const near = [...ids].sort((a, b) => alike(b, model) - alike(a, model) || (a < b ? -1 : 1)).slice(0, 5);
+  const near = byNearness(model, ids).slice(0, 5);
   const more = ids.length > near.length ? ` and ${ids.length - near.length} more` : '';
   throw new Nl2codeError(
     'model-not-found',
@@ -30,11 +31,4 @@ function idsOf(text: string): string[] {
   } catch {
     return [];
   }
-}
-
-/** Length of the common beginning. */
-function alike(a: string, b: string): number {
-  let n = 0;
-  while (n < a.length && a[n] === b[n]) n++;
-  return n;
 }

@@ -39,6 +39,8 @@ export interface OpenAiEndpoint extends ModelEndpoint {
   dialect(model: string): Dialect;
   /** The address as sentences name it. */
   readonly host: string;
+  /** The proxy on the way, without its credentials; null for none. */
+  readonly via: string | null;
 }
 
 const MAX_WIRE_BYTES = 64 << 20;
@@ -81,9 +83,10 @@ export function createOpenAiEndpoint(options: OpenAiEndpointOptions): OpenAiEndp
       const dialect = { ...known, ...learned };
       const asked = { ...request, maxOutputTokens };
       try {
-        const reply = await completeOnce(client, asked, toWire(asked, dialect, options.temperature ?? null), { signal, onDelta });
+        const { reply, streamed } = await completeOnce(client, asked, toWire(asked, dialect, options.temperature ?? null), { signal, onDelta });
+        if (dialect.stream && !streamed) learned = { ...learned, stream: false };
         // Another request may have learned something else meanwhile.
-        if (tried.size > 0) dialects.set(request.model, { ...(dialects.get(request.model) ?? first), ...learned });
+        if (Object.keys(learned).length > 0) dialects.set(request.model, { ...(dialects.get(request.model) ?? first), ...learned });
         return reply;
       } catch (error) {
         signal.throwIfAborted();
@@ -101,6 +104,7 @@ export function createOpenAiEndpoint(options: OpenAiEndpointOptions): OpenAiEndp
   return {
     scripted: options.scripted ?? false,
     host: url.host,
+    via: proxy && proxy.address,
     complete,
     dialect: (model) => dialects.get(model) ?? first,
     probe: async (model, { timeoutMs = 10_000 } = {}) => {
@@ -133,7 +137,7 @@ async function completeOnce(
   request: ModelRequest,
   body: OpenAI.ChatCompletionCreateParams,
   { signal, onDelta }: { signal: AbortSignal; onDelta?: (delta: ModelDelta) => void },
-): Promise<ModelReply> {
+): Promise<{ reply: ModelReply; streamed: boolean }> {
   const abort = new AbortController();
   const forward = () => abort.abort(signal.reason);
   signal.addEventListener('abort', forward, { once: true });
@@ -143,7 +147,8 @@ async function completeOnce(
       .asResponse()) as GuardedResponse;
     const assembly = new ReplyAssembly(request, Math.max(65_536, request.maxOutputTokens * 16), onDelta);
     const type = response.headers.get('content-type') ?? '';
-    if (type.includes('json')) {
+    const streamed = !type.includes('json');
+    if (!streamed) {
       assembly.add(errorChecked(JSON.parse(await response.text()), response));
     } else if (type.includes('html')) {
       abort.abort();
@@ -157,7 +162,7 @@ async function completeOnce(
       const whole = assembly.finished || assembly.full || response.done;
       if (!whole) throw new Error('the stream ended without a finish reason');
     }
-    return assembly.reply(response.headers.get('x-request-id'));
+    return { reply: assembly.reply(response.headers.get('x-request-id')), streamed };
   } finally {
     signal.removeEventListener('abort', forward);
   }

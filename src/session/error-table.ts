@@ -92,6 +92,11 @@ export const errorTable: Record<ErrorCode, ErrorRow> = {
   'temporal-unavailable': { http: 503, retryable: true, remedy: 'Start the Temporal server, or leave out TEMPORAL_ADDRESS to use the embedded one.' },
 };
 
+/** A sentence where nothing runs that would try again by itself. Pure. */
+export function standing(message: string): string {
+  return message.replace(/; the session tries again by itself\.$/, '.');
+}
+
 /** The one exception class of the product: a code of the table and a sentence that names the value and the remedy. */
 export class Nl2codeError extends Error {
   override readonly name = 'Nl2codeError';
