@@ -1,8 +1,11 @@
 import type { ResolvedConfig } from '../config.js';
 import { BOUNDS, defaultRepairs, fewestSteps, says, within } from '../config/bounds.js';
 import type { Price } from '../config.js';
+import { LEAST_OUTPUT_TOKENS } from '../model/dialect.js';
+import { worstCasePromptTokens, worstCaseUsd } from '../model/prices.js';
+import { asks } from '../prompts/asks.js';
 import { Nl2codeError } from '../session/error-table.js';
-import type { RequestBudget, RequestLimits, StrategyName } from '../session/request.js';
+import type { Request, RequestBudget, RequestLimits, StrategyName } from '../session/request.js';
 import { refusal, shown } from './refusal.js';
 import { checkKeys, type RequestOptions } from './request-options.js';
 
@@ -43,6 +46,18 @@ function checkDeadline(value: unknown): string {
 export function checkPrice(budget: RequestBudget, model: string, price: Price | undefined): void {
   if (budget.maxCostUsd === null || price) return;
   throw new Nl2codeError('price-unknown', `The price of model ${shown(model)} is not known, so a budget of ${budget.maxCostUsd} US dollars can't be kept.`);
+}
+
+/** Refuses a budget that the first model call alone might exceed: nothing would ever be asked. Pure. */
+export function checkFirstCall({ budget, strategy, prompt, model }: Pick<Request, 'budget' | 'strategy' | 'prompt' | 'model'>, maxOutputTokens: number, price: Price | undefined): void {
+  const rules = Object.values(asks).find(({ system }) => system.startsWith(`nl2code strategy: ${strategy}\n`))?.system ?? '';
+  const promptChars = rules.length + prompt.length;
+  const least = worstCasePromptTokens(promptChars) + LEAST_OUTPUT_TOKENS;
+  const { maxTokens, maxCostUsd } = budget;
+  if (maxTokens !== null && maxTokens < least) throw refusal(`budget.maxTokens is ${maxTokens}, but the first model call of strategy ${strategy} alone may take ${least} tokens: raise --max-tokens.`);
+  if (maxCostUsd === null || !price) return;
+  const usd = worstCaseUsd({ promptChars, maxOutputTokens: maxTokens === null ? maxOutputTokens : Math.min(maxOutputTokens, maxTokens) }, price);
+  if (usd > maxCostUsd) throw refusal(`budget.maxCostUsd is ${maxCostUsd}, but one call of model ${shown(model)} alone may cost ${usd.toFixed(4)} US dollars: raise --max-cost-usd, or lower model.maxOutputTokens.`);
 }
 
 /** How long a proposal waits, in milliseconds. Pure. */

@@ -4,9 +4,9 @@ import { SANDBOX_BACKENDS } from '../config/schema.js';
 import { listPacks, loadPack } from '../context/pack.js';
 import type { ModelEndpoint } from '../model/endpoint.js';
 import { priceOf } from '../model/prices.js';
-import { Nl2codeError } from '../session/error-table.js';
+import { Nl2codeError, standing } from '../session/error-table.js';
 import { APPROVAL_POLICIES, approvalProblem, STRATEGIES, type ApprovalPolicy, type Isolation, type Request, type StrategyName } from '../session/request.js';
-import { checkPrice, resolveBudget, resolveExpiry, resolveLimits } from './bounded-options.js';
+import { checkFirstCall, checkPrice, resolveBudget, resolveExpiry, resolveLimits } from './bounded-options.js';
 import { contentProblem } from './content.js';
 import { openInput, type InputPolicy } from './input-file.js';
 import { resolveOutputs } from './output-paths.js';
@@ -61,7 +61,9 @@ export async function checkRequest(options: RequestOptions, config: ResolvedConf
     approval: { policy: checkPolicy(approval.policy, strategy), expiryMs: resolveExpiry((approval as { expiryMs?: number }).expiryMs, config) },
     labels: checkLabels(options.labels ?? {}),
   };
-  checkPrice(budget, model, priceOf(model, config.model.prices));
+  const price = priceOf(model, config.model.prices);
+  checkPrice(budget, model, price);
+  checkFirstCall(request, config.model.maxOutputTokens, price);
   const cwd = place.cwd ?? process.cwd();
   const policy = { roots: [cwd, ...config.admission.allow], maxBytes: config.admission.maxInputBytes, cwd };
   await checkFiles(inputs, truth, policy);
@@ -157,17 +159,17 @@ async function checkNames(paths: string[], what: string, policy: InputPolicy): P
 }
 
 async function checkModel(model: string, config: ResolvedConfig, endpoint?: AdmissionPlace['endpoint']): Promise<void> {
-  const { baseUrl, apiKey, stallMs } = config.model;
+  const { baseUrl } = config.model;
   if (!endpoint && baseUrl === null) {
     if (model === 'scripted') return;
     throw refusal(`The model ${shown(model)} is not known, because no endpoint is configured: set OPENAI_API_KEY or OPENAI_BASE_URL, or leave the model out for the scripted one.`, 'model-not-found');
   }
   try {
-    const asked = endpoint ?? (await import('../model/openai-endpoint.js')).createOpenAiEndpoint({ baseUrl: baseUrl!, apiKey, stallMs });
+    const asked = endpoint ?? (await import('../model/openai-endpoint.js')).createOpenAiEndpoint({ ...config.model, baseUrl: baseUrl! });
     await asked.probe(model, { timeoutMs: PROBE_MS });
   } catch (error) {
-    if (!(error instanceof Nl2codeError) || error.code !== 'model-unreachable') throw error;
-    throw refusal(error.message.replace(/; the session tries again by itself\.$/, '.'), 'model-unreachable', error);
+    if (!(error instanceof Nl2codeError)) throw error;
+    throw refusal(standing(error.message), error.code, error);
   }
 }
 

@@ -4,6 +4,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { RequestOptions } from '../../src/admission/admit.js';
+import { answeringServer, status } from '../model/answering-server.js';
 import { admissionRoom } from './admission-room.js';
 
 const room = admissionRoom();
@@ -116,7 +117,42 @@ describe('budget and limits are refused that are', () => {
     });
   });
 
+  test('fewer tokens than the first call may take', async () => {
+    expect((await room.refusal({ budget: { maxTokens: 1000 } })).message).toMatch(/^budget\.maxTokens is 1000, but the first model call of strategy codeact alone may take \d{4} tokens: raise --max-tokens\.$/);
+    expect((await room.refusal({ budget: { maxTokens: 3000 }, prompt: 'x'.repeat(20_000) })).message).toMatch(/alone may take 1\d{4} tokens/);
+  });
+
+  test('a cost bound below one call, and not a bound of nothing on a model that costs nothing', async () => {
+    const env = { OPENAI_API_KEY: 'k' };
+    expect((await room.refusal({ budget: { maxCostUsd: 0 } }, {}, env)).message).toMatch(/^budget\.maxCostUsd is 0, but one call of model "gpt-4\.1" alone may cost 0\.0\d{3} US dollars: raise --max-cost-usd, or lower model\.maxOutputTokens\.$/);
+    expect((await room.refusal({ budget: { maxCostUsd: 0.01 } }, {}, env)).code).toBe('bad-request');
+    const config = room.file('free.yaml', 'prices: { gpt-4.1: { prompt: 0, completion: 0 } }\n');
+    expect((await room.admit({ budget: { maxCostUsd: 0 } }, { config }, { endpoint: { probe: () => Promise.resolve() } }, env)).budget.maxCostUsd).toBe(0);
+  });
+
   test('but not a cost bound on a model whose price is known', async () => expect((await room.admit({ budget: { maxCostUsd: 0.5 } })).budget.maxCostUsd).toBe(0.5));
+});
+
+describe('before anything starts', () => {
+  test('a model that the endpoint does not list is refused with the names that are near', async () => {
+    const server = await answeringServer(status(200, { object: 'list', data: ['gpt-4o', 'gpt-4o-mini', 'llama-3', 'o3'].map((id) => ({ id })) }));
+    try {
+      expect(await room.refusal({ model: 'gtp-4o' }, {}, { OPENAI_BASE_URL: server.url })).toEqual({
+        code: 'model-not-found',
+        message: `127.0.0.1:${server.port} serves no model "gtp-4o"; it has gpt-4o, o3, gpt-4o-mini, llama-3. Name a model the endpoint serves with --model or NL2CODE_MODEL.`,
+      });
+    } finally {
+      await server.close();
+    }
+  });
+
+  test('a proxy that is not there is named, and nothing is said to be tried again', async () => {
+    const env = { OPENAI_BASE_URL: 'https://models.test/v1', NL2CODE_MODEL: 'm', HTTPS_PROXY: 'http://anna:geheim@127.0.0.1:1' };
+    expect(await room.refusal({}, {}, env)).toEqual({
+      code: 'proxy-unreachable',
+      message: "The proxy 127.0.0.1:1 (from HTTPS_PROXY) can't be reached: nothing listens there. Correct the proxy setting, or name the endpoint in NO_PROXY.",
+    });
+  });
 });
 
 describe('an output is refused that is', () => {
