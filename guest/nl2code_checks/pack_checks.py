@@ -17,12 +17,19 @@ MAX_RESULTS: Final = 100
 class Context:
     """What a check may read: the request's inputs, the outputs of the first run, the truth beside the inputs if
     there is one, and the paths of the outputs that the request declares.
+
+    ``asked`` is what the requester asked for in the session so far, oldest first: what the last one does not change
+    still holds. ``before`` holds the outputs of the session's last verified request, which had answered the first
+    ``answered`` of them; None for a first request.
     """
 
     inputs: Path
     outputs: Path
     truth: Path | None
     declared: tuple[str, ...] = ()
+    asked: tuple[str, ...] = ()
+    before: Path | None = None
+    answered: int = 0
 
 
 class Result(TypedDict, total=False):

@@ -7,8 +7,28 @@ import warnings
 
 from nl2code_checks.credentials import credentials
 from nl2code_checks.findings import Finding, shown
+from nl2code_checks.plain import examine_plain
 
 SCRIPT = "script.py"
+
+
+def read_script(source: str) -> list[Finding]:
+    """Reads a script without running it.
+
+    Args:
+        source: The script's text.
+
+    Returns:
+        The findings of ``examine``, and of a script that parses those of ``examine_plain``.
+    """
+    found = examine(source)
+    if any(finding["code"] == "syntax-error" for finding in found):
+        return found
+    try:
+        return [*found, *examine_plain(source)]
+    # Whether it is plain can't be seen in a script that is made to break its reader: that is no finding.
+    except (RecursionError, MemoryError, ValueError):
+        return found
 
 
 def examine(source: str) -> list[Finding]:

@@ -1,11 +1,11 @@
 import type { Artifact, ArtifactsObservation } from '../session/observation.js';
 import type { Hash } from '../session/json.js';
-import type { StepCall, StepIO, StepReply } from '../session/step.js';
+import type { StepCall, StepReply } from '../session/step.js';
 import { lostSpent, type Link } from '../store/chain.js';
 import type { SessionFolder } from '../store/session-store.js';
 import { sweepVerifications } from '../verification/scratch.js';
 import { collectArtifacts } from './collect-artifacts.js';
-import { observationOf, requestOf } from './past.js';
+import { observationOf, requestOf, submittedPath } from './past.js';
 import { step } from './step.js';
 import { writeTrace } from '../store/trace.js';
 import type { StepWorld } from './world.js';
@@ -37,9 +37,7 @@ export function createClose(world: StepWorld) {
 /** The script that was decided on, under the name it was submitted by: an edit stands here, not what the workspace still holds. */
 function finalScript(folder: SessionFolder, since: readonly Link[], script: Hash | undefined): Artifact[] {
   if (!script) return [];
-  const submitted = since.map(({ record }) => (record.kind === 'execute' ? (record.args as unknown as StepIO['execute']['args']).code : null)).findLast((code) => code && 'path' in code);
-  const path = submitted && 'path' in submitted ? submitted.path.replace(/^(?:\.\/|\/workspace\/)+/, '') : 'script.py';
-  return [{ path, bytes: folder.blobs.readBytes(script).length, sha256: script, role: 'script' }];
+  return [{ path: submittedPath(since), bytes: folder.blobs.readBytes(script).length, sha256: script, role: 'script' }];
 }
 
 /** Images that a cell displayed, by the cell's number. */

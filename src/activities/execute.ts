@@ -14,7 +14,9 @@ import type { ModelReply } from '../model/endpoint.js';
 import { sha256 } from '../store/blobs.js';
 import type { Link } from '../store/chain.js';
 import type { SessionFolder } from '../store/session-store.js';
-import { plain } from '../verification/finding-text.js';
+import { plain } from '../verification/plain-text.js';
+import { requests } from '../store/read-result.js';
+import { lastVerified } from './last-verified.js';
 import { readScript } from './read-script.js';
 import { nextCell, requestOf } from './past.js';
 import { sandboxSpec, verificationFolder } from './sandbox-spec.js';
@@ -59,6 +61,7 @@ async function verify(world: StepWorld, { call, folder, past, key, attempt, even
   const script = scriptText(folder, call.args.code);
   const outputs = [...new Set([...request.outputs.map((output) => output.path), ...submittedOutputs(folder, past, call.args.call)])];
   const spec = sandboxSpec(world, folder, call.session, request, pack);
+  const before = lastVerified(folder, past);
   const observation: VerificationObservation = await world.verifier.verify(
     {
       session: call.session,
@@ -75,6 +78,9 @@ async function verify(world: StepWorld, { call, folder, past, key, attempt, even
       scriptTimeoutMs: request.limits.scriptTimeoutMs,
       isolation: request.isolation,
       hashSeed: spec.hashSeed,
+      asked: requests(past.map(({ record }) => record)).map(({ prompt }) => prompt),
+      ...(before ? { before } : {}),
+      keys: Object.fromEntries((pack?.outputs ?? []).flatMap(({ path, key }) => (key === null ? [] : [[path, key]]))),
       keep: (fd, maxBytes) => folder.blobs.putFrom(fd, maxBytes),
     },
     { signal, onProgress: (check) => events.emit('verification-progress', check as unknown as Json) },

@@ -23,6 +23,12 @@ export function verdicts(past: readonly Link[]): Verdict[] {
   return past.filter((link) => link.record.kind === 'close').map((link) => (link.record.args as unknown as StepIO['close']['args']).verdict);
 }
 
+/** The path a script was submitted by last; `script.py` for one that was handed in as text. */
+export function submittedPath(links: readonly Link[]): string {
+  const code = links.map(({ record }) => (record.kind === 'execute' ? (record.args as unknown as StepIO['execute']['args']).code : null)).findLast((given) => given && 'path' in given);
+  return code && 'path' in code ? code.path.replace(/^(?:\.\/|\/workspace\/)+/, '') : 'script.py';
+}
+
 /** What an execute record saw. */
 export function observationOf(folder: SessionFolder, link: Link): CellObservation | VerificationObservation | undefined {
   const ref = link.record.refs.observation;

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Decision, Proposed } from '../session/decision.js';
 import { readPlanText, type Answers, type Plan, type Question } from '../session/plan.js';
-import { clean } from './clean.js';
+import { clean, cleanLine } from './clean.js';
 import { lineDiff } from './line-diff.js';
 import { planLines } from './plan-text.js';
 import { ask } from './question.js';
@@ -14,10 +14,12 @@ export interface Shown {
   what: Proposed;
   /** The code that waits, or the JSON of the plan. Hostile text. */
   code: string;
-  /** What was shown before, to see the change; null the first time, and for what stands alone. */
+  /** What was shown before, or what a follow-up goes on from, to see the change; null where there is neither, and for what stands alone. */
   before: string | null;
   /** Why it waits again. */
   problem: string | null;
+  /** What a follow-up changed against the last verified request, a line each. */
+  changed: readonly string[];
 }
 
 interface Asking {
@@ -40,9 +42,10 @@ interface Form {
 
 /** Shows what waits and asks a person on the terminal. Resolves null when the question was given up: `signal`, Ctrl-C or end of input. */
 export async function askDecision(shown: Shown, terminal: Terminal, asking: Asking): Promise<Decision | null> {
-  const { what, before, problem } = shown;
+  const { what, before, problem, changed } = shown;
   terminal.note(`── approval: ${what} ${'─'.repeat(30)}`, 'strong');
   if (problem !== null) terminal.note(clean(problem), 'warn');
+  for (const line of changed) terminal.note(`   ${cleanLine(line, 1000)}`);
   const form = what === 'plan' ? planForm(shown.code, terminal, asking) : codeForm(shown.code, terminal);
   if (before === null) form.show(form.text);
   else showDiff(before, form.text, terminal);

@@ -10,6 +10,8 @@ import type { Nl2codeClient } from '../client.js';
 import { Nl2codeError } from '../session/error-table.js';
 import type { Proposal } from '../session/decision.js';
 import type { Result } from '../session/result.js';
+import { readChanges } from '../store/read-changes.js';
+import { changeLines } from '../verification/changes-text.js';
 import { cliActor } from './actor.js';
 import { clean } from './clean.js';
 import { askDecision } from './decide-prompt.js';
@@ -124,7 +126,10 @@ class FollowRun {
     try {
       const code = client.text(session, proposal.code);
       const { what, problem = null } = proposal;
-      const decision = await askDecision({ what, code, before: what === 'script' && problem === null ? this.shownCode : null, problem }, terminal, { signal, onInterrupt: () => this.interrupt.signal('SIGINT'), env });
+      const changes = what === 'script' ? readChanges(client.folder(session)) : undefined;
+      const earlier = this.shownCode ?? (changes ? client.text(session, changes.script.before) : null);
+      const shown = { what, code, before: what === 'script' && problem === null ? earlier : null, problem, changed: changes ? changeLines(changes) : [] };
+      const decision = await askDecision(shown, terminal, { signal, onInterrupt: () => this.interrupt.signal('SIGINT'), env });
       if (decision === null) {
         if (!signal.aborted) this.announce(proposal);
         return;

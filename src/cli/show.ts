@@ -3,13 +3,16 @@ import { Command } from 'commander';
 import type { ConfigFlags } from '../config.js';
 import { checkFormat } from '../embedded/data-dir.js';
 import type { Proposal } from '../session/decision.js';
+import type { Changes } from '../session/changes.js';
 import { Nl2codeError } from '../session/error-table.js';
 import type { Plan } from '../session/plan.js';
 import type { SessionFolder } from '../store/session-store.js';
 import { SessionStore } from '../store/session-store.js';
+import { readChanges } from '../store/read-changes.js';
 import { readResult } from '../store/read-result.js';
 import { traceLines } from '../store/trace.js';
-import { clean } from './clean.js';
+import { changeLines } from '../verification/changes-text.js';
+import { clean, cleanLine } from './clean.js';
 import { configOf, withConfig } from './config-options.js';
 import type { CliContext } from './context.js';
 import { planLines } from './plan-text.js';
@@ -52,10 +55,10 @@ async function show(session: string, options: ShowOptions, context: CliContext):
     return terminal.out(process.stdout.isTTY ? clean(code) : code);
   }
   const files = result && options.out ? saveResult(result, folder, resolve(cwd, options.out)) : [];
-  if (options.json) return terminal.out(JSON.stringify(result ? { ...result, files } : { session, status: 'open', proposal: waiting?.proposal.id ?? null, waits: waiting && { what: waiting.proposal.what, problem: waiting.proposal.problem ?? null } }, null, 2));
+  if (options.json) return terminal.out(JSON.stringify(result ? { ...result, files } : { session, status: 'open', proposal: waiting?.proposal.id ?? null, waits: waiting && { what: waiting.proposal.what, problem: waiting.proposal.problem ?? null, changes: waitingChanges(folder, waiting.proposal) ?? null } }, null, 2));
   printSteps(folder, context);
   if (result) terminal.out(`\n${resultText(result, files, terminal)}`);
-  else if (waiting) terminal.out(waitingText(session, waiting));
+  else if (waiting) terminal.out(waitingText(session, waiting, waitingChanges(folder, waiting.proposal)));
   else terminal.out('\nopen');
 }
 
@@ -72,16 +75,22 @@ interface Waiting {
   code: string;
 }
 
-function waitingText(session: string, { proposal: { id, what, problem, questions }, code }: Waiting): string {
+function waitingText(session: string, { proposal: { id, what, problem, questions }, code }: Waiting, changes: Changes | undefined): string {
   const plan = what === 'plan' ? ['', ...planLines(JSON.parse(code) as Plan).map((line) => clean(line))] : [];
   return [
     ...plan,
+    ...(changes ? ['', 'Changed against the last verified request', ...changeLines(changes).map((line) => `  ${cleanLine(line, 1000)}`)] : []),
     '',
     `The ${what} waits for a decision: ${id}`,
     ...(problem ? [`  again   ${clean(problem)}`] : []),
     `  look    nl2code show ${session} --code`,
     `  decide  nl2code decide ${session} approve${questions ? ' --answer q1=TEXT' : ''} | edit --file FILE | reject --reason TEXT`,
   ].join('\n');
+}
+
+/** What the script that waits would change, where it is a follow-up's. */
+function waitingChanges(folder: SessionFolder, { what }: Proposal): Changes | undefined {
+  return what === 'script' ? readChanges(folder) : undefined;
 }
 
 async function waitingCode(session: string, context: CliContext, options: ShowOptions): Promise<Waiting | null> {

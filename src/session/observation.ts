@@ -1,3 +1,4 @@
+import type { Changes } from './changes.js';
 import type { Finding } from './finding.js';
 import type { Hash } from './json.js';
 
@@ -62,6 +63,8 @@ export interface VerificationObservation {
   findings: Finding[];
   /** Files the script wrote in its first run; kept as blobs. */
   outputs: Artifact[];
+  /** Of a follow-up whose script wrote its outputs: what they and the script changed against the last verified request. */
+  changes?: Changes;
   stdout: BoundedText;
   stderr: BoundedText;
   /** Isolation that was active: a result under `none` says so. */

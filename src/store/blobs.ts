@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { closeSync, existsSync, fdatasyncSync, linkSync, openSync, readFileSync, readSync, renameSync, rmSync, unlinkSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, fdatasyncSync, linkSync, openSync, readFileSync, readSync, renameSync, rmSync, unlinkSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Hash, TextRef } from '../session/json.js';
 import { Nl2codeError } from '../session/error-table.js';
@@ -89,6 +89,11 @@ export class Blobs {
     }
     if (sha256(bytes) !== hash) throw new Nl2codeError('store-corrupt', `Blob ${hash.slice(0, 12)} does not hold what its name says.`);
     return bytes;
+  }
+
+  /** Copies a blob to a new file, read whole and verified against its name. */
+  copyTo(hash: Hash, to: string): void {
+    writeFileSync(to, this.readBytes(hash), { flag: 'wx', mode: 0o600 });
   }
 
   /** Small text stays with its record, longer text becomes a blob. */

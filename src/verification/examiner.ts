@@ -3,8 +3,10 @@ import type { Kernels } from '../kernel/kernels.js';
 import type { Epoch, WireReply } from '../kernel/protocol.js';
 import type { SandboxSpec } from '../sandbox/backend.js';
 import type { AcceptanceCheck } from '../session/acceptance-check.js';
+import type { OutputChange } from '../session/changes.js';
 import type { Finding, FindingCode } from '../session/finding.js';
 import { MAX_CHECKS } from '../session/plan.js';
+import { changeReport } from './change-report.js';
 import { finding } from './finding.js';
 import { bounded, newMark, pythonValue, readReport } from './report.js';
 
@@ -14,6 +16,8 @@ const STATIC_MS = 30_000;
 const CALLS_MS = 60_000;
 const COMPARE_MS = 180_000;
 const CHECK_MS = 180_000;
+/** It gives up by itself after 20 s; what hangs in a decoder is given up here. */
+const CHANGES_MS = 40_000;
 const MAX_REPORT_CHARS = 1_000_000;
 
 const count = () => z.number().int().nonnegative();
@@ -37,11 +41,24 @@ export type CheckOutcome = z.infer<typeof outcomeSchema>;
 /** What a check of the request found; `ok` is null where the check itself can't be run. */
 export type Answer = z.infer<typeof answersSchema>[number];
 
+/** What a pack's check may know besides the files. */
+export interface CheckScene {
+  /** Paths of the outputs that the request declares. */
+  declared: readonly string[];
+  /** What was asked in the session, oldest first. */
+  asked: readonly string[];
+  /** How many of these the last verified request had answered. */
+  answered: number;
+}
+
+const path = (value: string | null): string => (value === null ? 'None' : `pathlib.Path(${pythonValue(value)})`);
+
 /** Where the sandbox sees the folders it reads. */
 export interface ExaminerPlaces {
   inputs: string;
   first: string;
   second: string;
+  before: string | null;
   truth: string | null;
   pack: string | null;
 }
@@ -61,17 +78,11 @@ export class Examiner {
     private readonly signal: AbortSignal,
   ) {}
 
-  /** Reads the script without running it. */
+  /** Reads the script without running it: whether it parses, is whole, holds credentials, and is plain Python for any day. */
   async read(script: string): Promise<Finding[]> {
-    const { report, why } = await this.call('static', `examine(${pythonValue(script)})`, foundBy(['syntax-error', 'no-main', 'credentials']), STATIC_MS);
+    const { report, why } = await this.call('static', `read_script(${pythonValue(script)})`, foundBy(['syntax-error', 'no-main', 'credentials', 'reads-clock', 'no-header', 'exit-code-lost']), STATIC_MS);
     if (!report) return [finding('syntax-error', `The script can't be parsed: ${why}.`)];
-    return report.map(({ code, message, ...more }) => finding(code, message, more));
-  }
-
-  /** Looks whether the script is plain Python for any day. What can't be looked at is no finding. */
-  async plain(script: string): Promise<Finding[]> {
-    const { report } = await this.call('plain', `examine_plain(${pythonValue(script)})`, foundBy(['reads-clock', 'no-header', 'exit-code-lost']), STATIC_MS);
-    return (report ?? []).map(told);
+    return report.map(told);
   }
 
   /** Looks for calls that can't succeed, by the installed packages and the pack's libraries. What broke it is no finding. */
@@ -90,17 +101,23 @@ export class Examiner {
 
   /** Compares the files of two runs, by their paths in the folders `first` and `second`. */
   async compare(first: readonly string[], second: readonly string[]): Promise<Finding[]> {
-    const paths = [this.places.first, this.places.second].map((path) => `pathlib.Path(${pythonValue(path)})`).join(', ');
+    const paths = [this.places.first, this.places.second].map(path).join(', ');
     const { report, why } = await this.call('compare', `compare_runs(${paths}, ${pythonValue(first)}, ${pythonValue(second)})`, foundBy(['output-differs', 'output-unreadable']), COMPARE_MS);
     if (!report) return [finding('output-unreadable', `What the two runs wrote can't be compared: ${why}.`)];
     return report.map(({ code, message, ...more }) => finding(code, message, more));
   }
 
+  /** What the first run's files changed against those of an earlier request, or why that can't be said. */
+  async changes(names: readonly string[], others: readonly string[], keys: Readonly<Record<string, string>>): Promise<OutputChange[] | { why: string }> {
+    const call = `output_changes(${path(this.places.before)}, ${path(this.places.first)}, ${[names, others, keys].map(pythonValue).join(', ')})`;
+    const { report, why } = await this.call('changes', call, changeReport, CHANGES_MS);
+    return report ?? { why };
+  }
+
   /** Runs one check of the pack over the first run's outputs. */
-  async check(module: string, declared: readonly string[]): Promise<CheckOutcome> {
-    const { inputs, first, truth, pack } = this.places;
-    const path = (value: string | null) => (value === null ? 'None' : `pathlib.Path(${pythonValue(value)})`);
-    const context = `Context(${path(inputs)}, ${path(first)}, ${path(truth)}, tuple(${pythonValue(declared)}))`;
+  async check(module: string, { declared, asked, answered }: CheckScene): Promise<CheckOutcome> {
+    const { inputs, first, truth, before, pack } = this.places;
+    const context = `Context(${path(inputs)}, ${path(first)}, ${path(truth)}, tuple(${pythonValue(declared)}), tuple(${pythonValue(asked)}), ${path(before)}, ${answered})`;
     const { report, why } = await this.call('pack_checks', `run_check(${path(pack)}, ${pythonValue(module)}, ${context})`, outcomeSchema, CHECK_MS);
     return report ?? { results: [], broken: why };
   }

@@ -1,5 +1,7 @@
 import type { Finding } from '../session/finding.js';
 import type { BoundedText, CheckResult, VerificationObservation } from '../session/observation.js';
+import { changesText } from './changes-text.js';
+import { plain } from './plain-text.js';
 import { statement } from './statement.js';
 
 const MESSAGE_CHARS = 2_000;
@@ -24,6 +26,7 @@ export function verificationText(seen: VerificationObservation): string {
   if (seen.outputs.length > 0) {
     parts.push('', `Files written: ${seen.outputs.slice(0, 20).map(({ path, bytes }) => `${plain(path, 200)} (${bytes} bytes)`).join(', ')}${seen.outputs.length > 20 ? ', …' : ''}`);
   }
+  if (seen.changes) parts.push('', changesText(seen.changes));
   // Output of a script that verified is noise; of one that did not, it may say why.
   for (const [name, stream] of [['stdout', seen.stdout], ['stderr', seen.stderr]] as const) {
     if (!seen.ok && stream.text.trim()) parts.push('', `${name} of the first run:`, tail(stream));
@@ -34,12 +37,6 @@ export function verificationText(seen: VerificationObservation): string {
 /** One line a check, for people and the model. Pure. */
 export function checkLine({ check, state, detail }: CheckResult): string {
   return `- ${plain(check, 100)}: ${SIGN[state]}${detail && state !== 'failed' ? ` (${plain(detail, 300)})` : ''}`;
-}
-
-/** Text without control, bidirectional and zero-width characters (new line and tab stay), cut to `chars`. Pure. */
-export function plain(text: string, chars: number): string {
-  const clean = text.replace(/[\p{Cc}\p{Cf}\p{Cs}]/gu, (c) => (c === '\n' || c === '\t' ? c : '\u{fffd}'));
-  return clean.length > chars ? `${clean.slice(0, chars - 1)}…` : clean;
 }
 
 function tail({ text, omitted }: BoundedText): string {

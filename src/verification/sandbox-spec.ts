@@ -30,11 +30,12 @@ export function sandboxSpec({ inputs, isolation, limits, pythonPath, hashSeed, m
 export function examinerSpec(job: VerifyJob, scratch: Scratch): { spec: SandboxSpec; places: ExaminerPlaces } {
   const first = { from: scratch.at('first'), at: '/outputs' };
   const second = { from: scratch.at('second'), at: '/again' };
+  const before = job.before ? { from: scratch.at('before'), at: '/before' } : null;
   const truth = job.truth.length > 0 ? { from: scratch.at('truth'), at: '/truth' } : null;
   const pack = job.pack ? { from: job.pack.folder, at: '/pack-checks' } : null;
-  const spec = sandboxSpec(job, scratch, 'c', [first, second, truth, pack].filter((mount) => mount !== null));
+  const spec = sandboxSpec(job, scratch, 'c', [first, second, before, truth, pack].filter((mount) => mount !== null));
   // Without isolation nothing is mounted: paths are the host's.
   const side = job.isolation === 'none' ? 'from' : 'at';
   const inputs = { from: join(spec.folder, 'inputs'), at: '/inputs' };
-  return { spec, places: { inputs: inputs[side], first: first[side], second: second[side], truth: truth && truth[side], pack: pack && pack[side] } };
+  return { spec, places: { inputs: inputs[side], first: first[side], second: second[side], before: before && before[side], truth: truth && truth[side], pack: pack && pack[side] } };
 }

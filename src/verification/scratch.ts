@@ -1,14 +1,15 @@
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { chmod, copyFile, constants, mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
+import type { VerifyJob } from './verify-job.js';
 
 const run = promisify(execFile);
 
 /**
- * The host folder of one verification: `a` to `d` belong to the sandboxes; `first`, `second` and `truth` are the host's own
- * copies, shown read-only in `c`.
+ * The host folder of one verification: `a` to `d` belong to the sandboxes; `first`, `second`, `before` and `truth` are the
+ * host's own copies, shown read-only in `c`.
  */
 export class Scratch {
   /** Part of the sandbox ids: two verifications never share a sandbox. */
@@ -17,7 +18,7 @@ export class Scratch {
   private constructor(readonly folder: string) {}
 
   /** Makes the folder; what an attempt that died left in it is removed. */
-  static async open(folder: string, truth: readonly { name: string; path: string }[]): Promise<Scratch> {
+  static async open({ folder, truth, before }: Pick<VerifyJob, 'folder' | 'truth' | 'before'>): Promise<Scratch> {
     await removeTree(folder);
     const scratch = new Scratch(folder);
     for (const name of ['first', 'second', 'truth'] as const) await mkdir(scratch.at(name), { recursive: true, mode: 0o755 });
@@ -26,10 +27,17 @@ export class Scratch {
       await copyFile(path, to, constants.COPYFILE_FICLONE);
       await chmod(to, 0o444);
     }
+    for (const path of before?.outputs ?? []) {
+      // These paths were found in a workspace, so none leads out of it.
+      const to = join(scratch.at('before'), path);
+      await mkdir(dirname(to), { recursive: true, mode: 0o755 });
+      before!.copyTo(path, to);
+      await chmod(to, 0o444);
+    }
     return scratch;
   }
 
-  at(name: 'a' | 'b' | 'c' | 'd' | 'first' | 'second' | 'truth'): string {
+  at(name: 'a' | 'b' | 'c' | 'd' | 'first' | 'second' | 'before' | 'truth'): string {
     return join(this.folder, name);
   }
 

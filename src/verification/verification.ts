@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { Kernels } from '../kernel/kernels.js';
 import type { Finding } from '../session/finding.js';
 import type { Artifact, BoundedText, VerificationObservation } from '../session/observation.js';
+import type { Changes } from '../session/changes.js';
 import type { CheckSheet } from './check-sheet.js';
 import { collect, type Written } from './collect.js';
 import { checkText } from '../session/acceptance-check.js';
@@ -11,6 +12,7 @@ import { finding } from './finding.js';
 import { promiseFindings, workspacePath } from './promised.js';
 import { refusalFindings } from './refusal.js';
 import { runFinding } from './run-finding.js';
+import { scriptChange } from './script-change.js';
 import { examinerSpec, sandboxSpec } from './sandbox-spec.js';
 import type { Scratch } from './scratch.js';
 import { ScriptSandbox, type ScriptRun } from './script-run.js';
@@ -27,7 +29,7 @@ const NOTHING: BoundedText = { text: '', omitted: 0 };
 export type ScriptJob = VerifyJob & { script: string };
 
 /** What was seen of the script besides the checks. */
-export type Seen = Pick<VerificationObservation, 'outputs' | 'stdout' | 'stderr'>;
+export type Seen = Pick<VerificationObservation, 'outputs' | 'stdout' | 'stderr' | 'changes'>;
 export const SEEN_NOTHING: Seen = { outputs: [], stdout: NOTHING, stderr: NOTHING };
 
 /**
@@ -61,17 +63,22 @@ export class Verification {
     const { job, sheet } = this;
     const first = this.start('a');
     if (!this.decideStatic(await this.examiner.read(job.script))) return SEEN_NOTHING;
-    sheet.decide('plain', await this.examiner.plain(job.script), 'header, exit code, no clock');
-    const calls = await this.examiner.calls(job.script);
+    // Both runs go on while the calls are looked at; where one is wrong, what they did is not told.
+    const looked = this.track(this.examiner.calls(job.script));
+    this.track(this.examiner.warmUp(this.needed()));
+    const second = this.start('b');
+    let startedAt = 0;
+    const running = this.track(
+      first.ready.then(() => {
+        startedAt = Date.now();
+        return this.runIn('a', first.sandbox, 0);
+      }),
+    );
+    const again = this.track(Promise.all([first.ready, second.ready]).then(() => this.runIn('b', second.sandbox, 1, startedAt + START_GAP_MS)));
+    const calls = await looked;
     if ('why' in calls) sheet.skip('calls', calls.why);
     else if (!sheet.decide('calls', calls.found, calls.detail)) return this.close('it would fail at a call that is wrong', SEEN_NOTHING);
-    this.track(this.examiner.warmUp(this.needed()));
-
-    await first.ready;
-    const startedAt = Date.now();
-    const second = this.start('b');
-    const again = this.track(second.ready.then(() => this.runIn('b', second.sandbox, 1, startedAt + START_GAP_MS)));
-    const run = await this.runIn('a', first.sandbox, 0);
+    const run = await running;
     const { stdout, stderr } = run;
     const failed = runFinding(run, job.scriptTimeoutMs);
     const written = await this.collect('a', 'first');
@@ -85,13 +92,16 @@ export class Verification {
     const refused = this.track(this.withoutInputs());
     const kept = this.track(this.examiner.accept(job.checks));
     const answers = this.track(this.packChecks());
+    // The checks decide, so they come first in the one cell after the other of the examiner.
+    const changes = this.track(answers.then(() => this.changes(written)));
     sheet.decide('repeats', await this.repeats(await again, written), `${written.files.length} file${written.files.length === 1 ? '' : 's'} the same in two runs`);
     const refusal = await refused;
     if (refusal) sheet.decide('bad input', refusal, 'refused with one message');
     else sheet.skip('bad input', 'the request has no inputs');
     this.decideAgreed(await kept);
     this.decidePack(await answers);
-    return this.close('', seen);
+    const changed = await changes;
+    return this.close('', changed ? { ...seen, changes: changed } : seen);
   }
 
   /** Waits for what is under way, then ends every sandbox. */
@@ -113,6 +123,7 @@ export class Verification {
     }
     this.sheet.decide('main', of('no-main'), '');
     this.sheet.decide('credentials', of('credentials'), 'none found');
+    this.sheet.decide('plain', found.filter(({ code }) => ['reads-clock', 'no-header', 'exit-code-lost'].includes(code)), 'header, exit code, no clock');
     return true;
   }
 
@@ -191,12 +202,22 @@ export class Verification {
 
   private async packChecks(): Promise<[string, CheckOutcome | null][]> {
     const answers: [string, CheckOutcome | null][] = [];
-    const declared = this.job.outputs.map(({ path }) => path);
-    for (const { id, module, truth } of this.job.pack?.checks ?? []) {
-      const lacking = truth === 'required' && this.job.truth.length === 0;
-      answers.push([id, lacking ? null : await this.examiner.check(module, declared)]);
+    const { outputs, asked = [], before, pack, truth: given } = this.job;
+    const scene = { declared: outputs.map(({ path }) => path), asked, answered: before?.answered ?? 0 };
+    for (const { id, module, truth } of pack?.checks ?? []) {
+      const lacking = truth === 'required' && given.length === 0;
+      answers.push([id, lacking ? null : await this.examiner.check(module, scene)]);
     }
     return answers;
+  }
+
+  /** What this script changed against the last verified request of the session; undefined without one. */
+  private async changes({ files }: Written): Promise<Changes | undefined> {
+    const { before, script, keys = {} } = this.job;
+    if (!before) return undefined;
+    const compared = await this.examiner.changes(before.outputs, files.map(({ path }) => path), keys);
+    const changes = { against: before.request, script: scriptChange(before.script.hash, before.script.text, script) };
+    return 'why' in compared ? { ...changes, outputs: null, problem: compared.why } : { ...changes, outputs: compared };
   }
 
   private decidePack(answers: [string, CheckOutcome | null][]): void {

@@ -29,8 +29,26 @@ export interface VerifyJob {
   isolation: Isolation;
   /** Hash seed of the first run; the second gets another. */
   hashSeed: number;
+  /** What the requester asked for in this session so far, oldest first; the last is what this script answers. */
+  asked?: string[];
+  /** What the last verified request of the session left; missing without one. */
+  before?: Before;
+  /** Declared key columns by output path. */
+  keys?: Record<string, string>;
   /** Stores what an opened descriptor holds as a blob, at most `maxBytes`. */
   keep(fd: number, maxBytes: number): { hash: Hash; bytes: number };
+}
+
+/** The last verified request of a session, as far as its follow-up is held against it. */
+export interface Before {
+  request: string;
+  /** How many of the job's `asked` it had answered. */
+  answered: number;
+  script: { hash: Hash; text: string };
+  /** Files its script wrote. */
+  outputs: string[];
+  /** Copies one of them to a new file of the host. */
+  copyTo(path: string, to: string): void;
 }
 
 export interface VerifyHooks {

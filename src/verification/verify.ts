@@ -27,7 +27,7 @@ export function createVerifier({ kernels }: { kernels: Kernels }): Verifier {
 }
 
 async function inScratch(kernels: Kernels, job: ScriptJob, hooks: VerifyHooks, sheet: CheckSheet): Promise<Seen> {
-  const scratch = await Scratch.open(job.folder, job.truth);
+  const scratch = await Scratch.open(job);
   const stop = new AbortController();
   const verification = new Verification(kernels, job, AbortSignal.any([hooks.signal, stop.signal]), sheet, scratch);
   try {
