@@ -1,4 +1,7 @@
-"""Checks of the lookalike audience: C1 and (1) to (5). They judge the output, never the method."""
+"""Checks of the lookalike audience: C1 and (1) to (5), for follow-ups (6) and (7). They judge output, never method.
+
+What the audience shall be (shares, markets) is read from what was asked in the session.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,9 @@ import pandas as pd
 import pyarrow as pa
 from pandas.api import types
 
+from asked import Asked, only_the_holdout, read_asked
 from declared import CheckContext, CheckResult, Table, Unfit, check_files, read_declared, shown
+from lookalike_follow_up import Before, check_kept, check_whole_seed_list
 
 SEEDS_FILE = "high_value_q1.csv"
 USERS_FILE = "user_features.parquet"
@@ -25,10 +30,11 @@ OUTPUT = Table(
 )
 MAX_INPUT_BYTES = 256 << 20
 
-AUDIENCE_SHARE = 0.10
-HOLDOUT_SHARE = 0.20
+MAX_MARKETS = 50
 MIN_DISTINCT_SCORES = 100
+#: Largest standardised difference of a random holdout of 200 among 1,000; smaller groups differ more by chance.
 MAX_IMBALANCE = 0.35
+USUAL_GROUPS = 1 / 200 + 1 / 800
 MIN_ALIKE = 0.80
 
 
@@ -44,11 +50,18 @@ class Inputs:
 
 @dataclass(frozen=True)
 class Case:
-    """All that the numbered checks look at. ``alike`` are the users planted to be found, if the truth is known."""
+    """All that the numbered checks look at.
+
+    ``scored`` are the users of the markets asked for, None if that is not clear; ``alike`` are those planted to be
+    found, if the truth is known; ``before`` is what a follow-up goes on from.
+    """
 
     audience: pd.DataFrame
     inputs: Inputs
+    asked: Asked
+    scored: pd.DataFrame | None
     alike: set[int] | None
+    before: Before | None
 
 
 class NotRun(Exception):
@@ -83,8 +96,10 @@ def run(ctx: CheckContext) -> list[CheckResult]:
     results.append(_result("C1 schema", True, f"{len(audience)} rows, columns, types and key as declared"))
     if inputs is None:
         return results + [_result(name, None, f"not run: {unread}") for name, _ in CHECKS]
-    case = Case(audience, inputs, set(truth["kinds"]["twin"]) if truth else None)
-    for name, check in CHECKS:
+    case = _case(ctx, audience, inputs, truth)
+    kept = (("6 selection kept", _check_kept),) if case.before and case.before.only_holdout else ()
+    market = (("7 whole seed list", _check_seed_list),) if case.before and case.before.new_market else ()
+    for name, check in (*CHECKS, *kept, *market):
         try:
             detail = check(case)
             results.append(_result(name, True, detail))
@@ -99,14 +114,64 @@ def _result(name: str, ok: bool | None, detail: str) -> CheckResult:
     return {"name": name, "ok": ok, "detail": detail, "path": OUTPUT.path}
 
 
+def _case(ctx: CheckContext, audience: pd.DataFrame, inputs: Inputs, truth: dict[str, Any] | None) -> Case:
+    prompts: tuple[str, ...] = tuple(getattr(ctx, "asked", ()))
+    groups = _market_columns(inputs.users)
+    known = {value for values in groups.values() for value in values}
+    asked = read_asked(prompts, known)
+    scored: pd.DataFrame | None = inputs.users
+    if asked.markets is None:
+        scored = None
+    elif asked.markets:
+        column = next((name for name, values in groups.items() if asked.markets <= values), None)
+        scored = None if column is None else inputs.users[inputs.users[column].isin(asked.markets)]
+    alike = set(truth["kinds"]["twin"]) if truth else None
+    return Case(audience, inputs, asked, scored, alike, _before(ctx, prompts, asked, known, inputs))
+
+
+def _before(
+    ctx: CheckContext, prompts: tuple[str, ...], asked: Asked, markets: set[str], inputs: Inputs
+) -> Before | None:
+    """The audience that was verified last, if there is one that can be read."""
+    folder, answered = getattr(ctx, "before", None), int(getattr(ctx, "answered", 0))
+    if folder is None or not 0 < answered < len(prompts):
+        return None
+    try:
+        audience = read_declared(folder, OUTPUT, (inputs.id_name,))
+    except Unfit:
+        return None
+    was, new = read_asked(prompts[:answered], markets), prompts[answered:]
+    same = was.audience == asked.audience and was.markets == asked.markets
+    return Before(
+        audience,
+        only_holdout=same and was.holdout != asked.holdout and only_the_holdout(new),
+        new_market=bool(asked.markets) and was.markets == frozenset() and was.audience == asked.audience,
+    )
+
+
+def _market_columns(users: pd.DataFrame) -> dict[str, set[str]]:
+    """Columns of few texts, such as the market, with their values."""
+    columns = {}
+    for name in users.columns:
+        if types.is_string_dtype(users[name]) and users[name].nunique() <= MAX_MARKETS:
+            columns[str(name)] = {str(value) for value in users[name].dropna().unique()}
+    return columns
+
+
 def _check_members(case: Case) -> str:
-    chosen, users = case.audience["user_id"], case.inputs.users["user_id"]
-    expected = round(AUDIENCE_SHARE * len(users))
-    if len(chosen) != expected:
-        raise Unfit(f"{len(chosen)} users are selected; 10 % of all {len(users)} are {expected}")
+    if case.scored is None:
+        raise NotRun("which markets are meant is not said in words that this check knows")
+    if case.asked.audience is None:
+        raise NotRun("how large the audience is to be is not said in words that this check knows")
+    chosen, users = case.audience["user_id"], case.scored["user_id"]
+    where = f"{', '.join(sorted(case.asked.markets))} " if case.asked.markets else ""
+    expected = round(case.asked.audience * len(users))
     strangers = int((~chosen.isin(users)).sum())
     if strangers:
-        raise Unfit(f"{strangers} selected users are not in {USERS_FILE}")
+        raise Unfit(f"{strangers} selected users are not {where}users of {USERS_FILE}")
+    if len(chosen) != expected:
+        share = f"{100 * case.asked.audience:g} %"
+        raise Unfit(f"{len(chosen)} users are selected; {share} of all {len(users)} {where}users are {expected}")
     seeds = int(chosen.isin(case.inputs.seeds["user_id"]).sum())
     if seeds:
         raise Unfit(f"{seeds} selected users are seeds; none may be")
@@ -134,7 +199,9 @@ def _check_groups(case: Case) -> str:
     others = [value for value in groups.unique() if value not in ("target", "holdout")]
     if others:
         raise Unfit(f"group holds {shown(others[0])}; it takes target and holdout only")
-    held, expected = int((groups == "holdout").sum()), round(HOLDOUT_SHARE * len(groups))
+    if case.asked.holdout is None:
+        raise NotRun("how large the holdout is to be is not said in words that this check knows")
+    held, expected = int((groups == "holdout").sum()), round(case.asked.holdout * len(groups))
     if held != expected:
         raise Unfit(f"{held} of {len(groups)} users are held out; exactly {expected} must be")
     return f"{len(groups) - held} target, {held} holdout"
@@ -150,10 +217,12 @@ def _check_random(case: Case) -> str:
         gap = _imbalance(values[held], values[~held])
         if gap > worst:
             worst, where = gap, name
-    if not worst < MAX_IMBALANCE:
+    groups = 1 / max(1, int(held.sum())) + 1 / max(1, int((~held).sum()))
+    limit = MAX_IMBALANCE * float(np.sqrt(max(groups, USUAL_GROUPS) / USUAL_GROUPS))
+    if not worst < limit:
         raise Unfit(
             f"the holdout is not a random part of the audience: {where} differs by {worst:.2f} standard "
-            f"deviations between holdout and target; below {MAX_IMBALANCE} is expected"
+            f"deviations between holdout and target; below {limit:.2f} is expected"
         )
     return f"largest standardised difference {worst:.2f} ({where})"
 
@@ -177,6 +246,22 @@ def _check_alike(case: Case) -> str:
         raise Unfit("too few of the selected users are like the seeds")
     # Findings reach the model, and what is planted must not: no share, no threshold.
     return "the selected users are like the seeds"
+
+
+def _check_kept(case: Case) -> str:
+    if case.before is None:
+        raise NotRun("there is no audience before")
+    return check_kept(case.audience, case.before.audience)
+
+
+def _check_seed_list(case: Case) -> str:
+    if case.before is None or case.scored is None:
+        raise NotRun("there is no audience before")
+    seeds, features = case.inputs.seeds, case.inputs.features
+    detail = check_whole_seed_list(case.audience, case.before.audience, case.scored, seeds, features)
+    if detail is None:
+        raise NotRun("too few users stand in both audiences")
+    return detail
 
 
 CHECKS: tuple[tuple[str, Callable[[Case], str]], ...] = (

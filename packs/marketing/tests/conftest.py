@@ -30,6 +30,9 @@ class Context:
     outputs: Path
     truth: Path | None
     declared: list[str] = field(default_factory=list)
+    asked: tuple[str, ...] = ()
+    before: Path | None = None
+    answered: int = 0
 
 
 @dataclass(frozen=True)
@@ -56,14 +59,28 @@ class Data:
         return {there: usual for usual, there in self.columns.items()}
 
 
-def check(data: Data, outputs: Path, *, truth: bool = True, declared: list[str] | None = None) -> list[CheckResult]:
-    """Runs the checks of the lookalike request over a folder of outputs."""
+def check(
+    data: Data,
+    outputs: Path,
+    *,
+    truth: bool = True,
+    declared: list[str] | None = None,
+    asked: tuple[str, ...] = (),
+    before: pd.DataFrame | None = None,
+) -> list[CheckResult]:
+    """Runs the checks of the lookalike request over outputs; ``before`` answered all prompts but the last."""
     inputs = outputs.parent / "admitted"
     inputs.mkdir(exist_ok=True)
     for name in (generate.SEEDS_FILE, generate.USERS_FILE):
         if not (inputs / name).exists():
             (inputs / name).symlink_to(data.folder / name)
-    context = Context(inputs, outputs, data.truth if truth else None, declared or [])
+    earlier: Path | None = None
+    if before is not None:
+        earlier = outputs.parent / "before"
+        earlier.mkdir(exist_ok=True)
+        before.to_parquet(earlier / OUTPUT, index=False)
+    answered = len(asked) - 1 if earlier else 0
+    context = Context(inputs, outputs, data.truth if truth else None, declared or [], asked, earlier, answered)
     results: list[CheckResult] = importlib.import_module("lookalike").run(context)
     return results
 

@@ -138,6 +138,7 @@ def answer(
     drop_nulls: bool = False,
     coin: bool = False,
     lowest: bool = False,
+    holdout: float = 0.2,
 ) -> pd.DataFrame:
     """Answers the lookalike request; each flag makes one mistake.
 
@@ -149,6 +150,7 @@ def answer(
         drop_nulls: Leaves users with missing values out, also of the count.
         coin: Draws the holdout by a coin flip a user.
         lowest: Takes the lowest scores as the holdout.
+        holdout: Share of the audience that is held back.
 
     Returns:
         The audience: ``user_id, score, rank, group``.
@@ -161,19 +163,20 @@ def answer(
     size = len(users) // 10
     picked = scored.sort_values(["score", "user_id"], ascending=[False, True], kind="stable").head(size)
     rng = np.random.default_rng(0)
-    holdout = np.zeros(len(picked), dtype=bool)
+    held = np.zeros(len(picked), dtype=bool)
+    count = round(holdout * len(picked))
     if coin:
-        holdout = rng.random(len(picked)) < 0.2
+        held = rng.random(len(picked)) < holdout
     elif lowest:
-        holdout[-len(picked) // 5 :] = True
+        held[-count:] = True
     else:
-        holdout[rng.choice(len(picked), len(picked) // 5, replace=False)] = True
+        held[rng.choice(len(picked), count, replace=False)] = True
     return pd.DataFrame(
         {
             "user_id": picked["user_id"].to_numpy(),
             "score": picked["score"].to_numpy(),
             "rank": np.arange(1, len(picked) + 1),
-            "group": np.where(holdout, "holdout", "target"),
+            "group": np.where(held, "holdout", "target"),
         }
     )
 
@@ -186,6 +189,49 @@ class Wrong:
     check: str
     make: Callable[[pd.DataFrame, pd.DataFrame], pd.DataFrame]
 
+
+def in_market(users: pd.DataFrame, market: str = "EU") -> pd.DataFrame:
+    """The users of one market."""
+    return users[users["mkt_cd"] == market]
+
+
+def local_seeds(users: pd.DataFrame, seeds: pd.DataFrame) -> pd.DataFrame:
+    """The seeds that are users of the EU, which is not what a segment asks for."""
+    return seeds[seeds["user_id"].isin(in_market(users)["user_id"])]
+
+
+def cut_down(users: pd.DataFrame, seeds: pd.DataFrame) -> pd.DataFrame:
+    """Selects among all users first and keeps those of the EU, which are not ten percent of them."""
+    picked = answer(users, seeds, holdout=0.1)
+    kept = picked[picked["user_id"].isin(in_market(users)["user_id"])]
+    return kept.assign(rank=np.arange(1, len(kept) + 1)).reset_index(drop=True)
+
+
+WRONG_HOLDOUT: tuple[Wrong, ...] = (
+    Wrong("holdout still 20 %", "3", lambda u, s: answer(u, s)),
+    Wrong("holdout of 10 % of all users", "3", lambda u, s: answer(u, s, holdout=1.0)),
+    Wrong("coin flip for the new holdout", "3", lambda u, s: answer(u, s, holdout=0.1, coin=True)),
+    Wrong("lowest scores as the new holdout", "4", lambda u, s: answer(u, s, holdout=0.1, lowest=True)),
+    Wrong("other users selected", "6", lambda u, s: answer(u, s, centroid, holdout=0.1)),
+    Wrong(
+        "other scores", "6", lambda u, s: answer(u, s, holdout=0.1).assign(score=lambda table: 1 / (1 - table["score"]))
+    ),
+)
+"""Wrong answers to: Can you also make the holdout 10%?"""
+
+WRONG_MARKET: tuple[Wrong, ...] = (
+    Wrong("market filter missing", "1", lambda u, s: answer(u, s, holdout=0.1)),
+    Wrong("another market", "1", lambda u, s: answer(in_market(u, "UK"), s, holdout=0.1)),
+    Wrong("filter after the selection", "1", cut_down),
+    Wrong("holdout back at 20 %", "3", lambda u, s: answer(in_market(u), s)),
+    Wrong("lowest scores as its holdout", "4", lambda u, s: answer(in_market(u), s, holdout=0.1, lowest=True)),
+    Wrong("seeds filtered too", "7", lambda u, s: answer(in_market(u), local_seeds(u, s), holdout=0.1)),
+    Wrong(
+        "seeds filtered too, centroid", "7", lambda u, s: answer(in_market(u), local_seeds(u, s), centroid, holdout=0.1)
+    ),
+    Wrong("big spenders of the market", "5", lambda u, s: answer(in_market(u), s, value, holdout=0.1)),
+)
+"""Wrong answers to: Run this on the EU segment only. The holdout was last set to 10 %."""
 
 WRONG: tuple[Wrong, ...] = (
     Wrong("distance on unscaled columns", "5", lambda u, s: answer(u, s, knn_unscaled)),
