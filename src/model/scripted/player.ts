@@ -45,7 +45,7 @@ export function play(playbooks: readonly Playbook[], sent: Sent): Played {
       return mismatch(`${title} expected /${expected.source.slice(0, 80)}/ and saw ${shown(place.seen)}`);
   }
   const captured: Record<string, string> = {};
-  const earlier = place.detour ? [] : playbook.turns.slice(0, place.turn);
+  const earlier = place.detour ? [] : place.played;
   for (const [name, capture] of [playbook, ...earlier, turn].flatMap((t) => Object.entries(t.read))) {
     const text = found(capture, sent.messages);
     if (text === undefined)
@@ -86,6 +86,8 @@ export function noPlaybook(playbooks: readonly Playbook[]): string {
 
 interface Place {
   turn: number;
+  /** The turns before it, without those that were passed over. */
+  played: Turn[];
   detour: Detour | undefined;
   /** What was observed since the turn before. */
   seen: string;
@@ -97,20 +99,34 @@ interface Place {
  * detour waits for. A turn played again looks at the same observations as the first time, and what came since.
  */
 function placeOf(playbook: Playbook, messages: readonly SentMessage[]): Place {
-  const starts = [0];
-  let turn = 0;
+  const played: { turn: number; start: number }[] = [];
+  let next = { turn: 0, start: 0 };
   let after = 0;
   const detourAt = (end: number) =>
-    turn > 0 ? playbook.detours.find((d) => d.when.test(observed(messages.slice(after, end)))) : undefined;
+    played.length > 0 ? playbook.detours.find((d) => d.when.test(observed(messages.slice(after, end)))) : undefined;
   messages.forEach((message, i) => {
     if (message.role !== 'assistant' || isSpoiled(message)) return;
     const detour = detourAt(i);
-    if (!detour) starts[++turn] = i + 1;
-    else if (detour.again) turn--;
+    if (!detour) {
+      const turn = due(playbook.turns, next.turn, observed(messages.slice(next.start, i)));
+      played.push({ turn, start: next.start });
+      next = { turn: turn + 1, start: i + 1 };
+    } else if (detour.again) next = played.pop()!;
     after = i + 1;
   });
   const detour = detourAt(messages.length);
-  return { turn, detour, seen: observed(messages.slice(detour ? after : starts[turn])) };
+  const seen = observed(messages.slice(detour ? after : next.start));
+  const turn = detour ? next.turn : due(playbook.turns, next.turn, seen);
+  return { turn, played: played.flatMap((p) => playbook.turns[p.turn] ?? []), detour, seen };
+}
+
+/** The turn that answers: optional ones that do not fit are passed over when one behind them does. */
+function due(turns: readonly Turn[], from: number, seen: string): number {
+  for (let n = from; n < turns.length; n++) {
+    if (turns[n]!.expect.every((expected) => expected.test(seen))) return n;
+    if (turns[n]!.optional === null) break;
+  }
+  return from;
 }
 
 function isSpoiled(message: SentMessage): boolean {
