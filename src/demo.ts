@@ -79,7 +79,8 @@ async function demo(terminal: Terminal): Promise<number> {
     for (const name of readdirSync(out)) rmSync(join(out, name), { recursive: true, force: true });
     const files = saveResult(result, host.client.folder(session), out);
     terminal.out(`\n${resultText(result, files.map((path) => relative(process.cwd(), path)), terminal)}`);
-    terminal.out(`\nNext   your model: OPENAI_BASE_URL=… OPENAI_API_KEY=… npx nl2code run "…" --input FILE`);
+    terminal.out(`\nNext   npx nl2code follow-up ${session} "Can you also make the holdout 10%?" --approval never --model scripted --data-dir ${relative(process.cwd(), dataDir)}`);
+    terminal.out(`       your model: OPENAI_BASE_URL=… OPENAI_API_KEY=… npx nl2code run "…" --input FILE`);
     return verdict(result, story, terminal);
   } finally {
     await host.close();
