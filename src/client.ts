@@ -138,7 +138,8 @@ export class Nl2codeClient<Options extends { idempotencyKey?: string | undefined
     for (const deadline = Date.now() + CALL_MS; ; await delay(OPEN_POLL_MS)) {
       const opened = requests(folder.chain.walk(folder.chain.head()).map((link) => link.record));
       if (opened.length > 0) return opened;
-      if (Date.now() > deadline) throw new Nl2codeError('temporal-unavailable', `Session ${session} has not begun its first request: no worker has taken it up.`);
+      const run = await this.describe(session);
+      if (run?.open === false || Date.now() > deadline) throw new Nl2codeError('temporal-unavailable', `Session ${session} has no request to go on from: it was never begun, or no worker has taken it up.`, { remedy: '' });
     }
   }
 

@@ -1,9 +1,14 @@
-import { packText } from '../context/pack-text.js';
+import { outputsText, packText } from '../context/pack-text.js';
+import { placeFile } from '../sandbox/place-file.js';
 import { Nl2codeError } from '../session/error-table.js';
 import type { Json } from '../session/json.js';
+import type { SessionFolder } from '../store/session-store.js';
 import { requestProblem } from '../session/session-state.js';
 import type { StepCall, StepReply } from '../session/step.js';
+import type { Request } from '../session/request.js';
+import type { Link } from '../store/chain.js';
 import { requests } from '../store/read-result.js';
+import { lastVerified } from './last-verified.js';
 import { verdicts } from './past.js';
 import { step } from './step.js';
 import type { StepWorld } from './world.js';
@@ -29,10 +34,23 @@ export function createOpen(world: StepWorld) {
           if (folder.bytesOf(parent, name) !== bytes) throw new Nl2codeError('bad-input', `Input ${JSON.stringify(name)} is not in the session as it was admitted.`);
         }
       }
-      // What a pack says stays in the conversation of the whole session.
-      const told = requests(past.map(({ record }) => record)).some(({ pack }) => pack === request.pack);
-      const text = request.pack && !told ? packText(await world.pack(request.pack), request) : '';
+      const text = [scriptText(folder, past), await packPart(world, past, request)].filter((part) => part !== '').join('\n\n');
       return { value: { seq, verdicts: all.slice(-REMEMBERED_VERDICTS) } as unknown as Json, refs: text ? { observation: folder.blobs.keep(text) } : {} };
     });
   };
+}
+
+/** Where a follow-up finds the script it goes on from: a person's edit, or a script handed in as text, is no file of the workspace yet. */
+function scriptText(folder: SessionFolder, past: readonly Link[]): string {
+  const last = lastVerified(folder, past);
+  const name = last && placeFile(folder.sandbox, last.path, last.script.text);
+  return name ? `The script that was verified last, with any change a person made, stands in ${JSON.stringify(name)}.` : '';
+}
+
+/** What the pack says: all of it once in a session, since it stays in the conversation; later only the outputs it was not asked for before. */
+async function packPart(world: StepWorld, past: readonly Link[], request: Request): Promise<string> {
+  if (request.pack === null) return '';
+  const before = requests(past.map(({ record }) => record)).filter(({ pack }) => pack === request.pack);
+  const pack = await world.pack(request.pack);
+  return before.length === 0 ? packText(pack, request) : outputsText(pack, request, before);
 }

@@ -20,8 +20,9 @@ export async function admitFollowUp(options: RequestOptions, last: Request, conf
     {
       ...{ strategy, pack, outputs, model, sandbox, isolation, labels },
       ...given,
-      limits: { ...last.limits, ...limits },
-      budget: { ...last.budget, ...budget },
+      limits: { ...last.limits, ...(given.strategy === undefined || given.strategy === strategy ? {} : { maxRepairs: undefined }), ...limits },
+      // A deadline was that of the request before.
+      budget: { ...last.budget, deadline: null, ...budget },
       approval: approval ?? last.approval,
     },
     config,

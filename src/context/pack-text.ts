@@ -16,20 +16,13 @@ interface Section {
  * What a pack says to the model: conventions, the declared columns of the outputs this request promises or names, data and libraries. Pure.
  * Never more than `MAX_PACK_TEXT_CHARS`: what has no room is named. Checks, their modules and their truth are no part of it.
  */
-export function packText(pack: Pack, request: Pick<Request, 'outputs'> & Partial<Pick<Request, 'prompt'>>): string {
-  const promised = new Set(request.outputs.map((output) => plainPath(output.path)));
-  const named = (path: string) => promised.has(path) || (request.prompt?.includes(path) ?? false);
+export function packText(pack: Pack, request: Asking): string {
   const sections: Section[] = [
     {
       heading: `Company conventions (${pack.title})`,
       entries: pack.conventions.map((text, i) => ({ name: `convention ${i + 1}`, text: `- ${flat(text)}` })),
     },
-    {
-      heading: 'Declared outputs',
-      entries: pack.outputs
-        .filter((output) => named(output.path))
-        .map((output) => ({ name: output.path, text: outputText(output) })),
-    },
+    outputSection(pack, (path) => names(request, path)),
     {
       heading: 'Company data',
       entries: pack.data.map(({ name, description }) => ({ name, text: `- ${name}: ${flat(description)}` })),
@@ -40,6 +33,24 @@ export function packText(pack: Pack, request: Pick<Request, 'outputs'> & Partial
     },
   ];
   return fitted(sections.filter((section) => section.entries.length > 0));
+}
+
+/** The declared columns of outputs that a follow-up names and no request before it did; empty where there is none. Pure. */
+export function outputsText(pack: Pack, request: Asking, before: readonly Asking[]): string {
+  const section = outputSection(pack, (path) => names(request, path) && !before.some((earlier) => names(earlier, path)));
+  return section.entries.length > 0 ? fitted([section]) : '';
+}
+
+/** What of a request says which outputs it means. */
+type Asking = Pick<Request, 'outputs'> & Partial<Pick<Request, 'prompt'>>;
+
+/** Whether a request promises this file, or speaks of it. */
+function names({ outputs, prompt }: Asking, path: string): boolean {
+  return outputs.some((output) => plainPath(output.path) === path) || (prompt?.includes(path) ?? false);
+}
+
+function outputSection(pack: Pack, wanted: (path: string) => boolean): Section {
+  return { heading: 'Declared outputs', entries: pack.outputs.filter(({ path }) => wanted(path)).map((output) => ({ name: output.path, text: outputText(output) })) };
 }
 
 function outputText({ path, description, key, columns }: PackOutput): string {

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { packageRoot } from '../../src/config/package-root.js';
-import { MAX_PACK_TEXT_CHARS, packText } from '../../src/context/pack-text.js';
+import { MAX_PACK_TEXT_CHARS, outputsText, packText } from '../../src/context/pack-text.js';
 import { loadPack, type Pack } from '../../src/context/pack.js';
 
 const marketing = await loadPack('marketing', [join(packageRoot(), 'packs')]);
@@ -22,6 +22,13 @@ describe('the marketing pack in a prompt', () => {
     expect(text).toContain('Exactly these columns, no nulls, one row per user_id:\n  user_id (int)');
     for (const column of ['score (float)', 'rank (int)', 'group (str): either target or holdout']) expect(text).toContain(column);
     expect(packText(marketing, { outputs: [{ path: 'other.parquet' }] })).not.toContain('Declared outputs');
+  });
+
+  test('tells a follow-up the columns of an output that nobody named before, and nothing else', () => {
+    const named = { outputs: [], prompt: 'Write it to lookalike_audience_scored.parquet too.' };
+    expect(outputsText(marketing, named, [{ outputs: [{ path: 'other.parquet' }] }])).toMatch(/^Declared outputs\n- lookalike_audience_scored\.parquet: [^]*user_id \(int\)[^]*holdout$/);
+    expect(outputsText(marketing, named, [lookalike])).toBe('');
+    expect(outputsText(marketing, { outputs: [] }, [])).toBe('');
   });
 
   test('never holds planted truth, a check, a threshold or a wrong solution', () => {

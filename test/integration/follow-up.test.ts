@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+import { changeLines } from '../../src/verification/changes-text.js';
 import { startInProcess, toEnd, type InProcess } from '../rig/in-process.js';
 import { recordHistories } from '../rig/histories.js';
 
@@ -25,6 +26,8 @@ describe('a follow-up', () => {
     const { result } = await toEnd(rig, session, undefined, request.id);
     expect(result).toMatchObject({ request: request.id, status: 'verified', answer: 'The number is doubled.' });
     expect([output(session, 'r1'), output(session, request.id)]).toEqual(['15', '30']);
+    expect(rig.client.get(session, 'r1')!.verification!.changes).toBeUndefined();
+    expect(changeLines(result!.verification!.changes!)).toEqual(['script: 1 line added, 1 removed', 'numbers.txt: 1 line left, 1 came']);
     // Nothing is inspected anew, and the kernel is the one of the first request.
     expect(kinds(session).slice(kinds(session).lastIndexOf('open'))).toEqual(['open', 'plan', 'code', 'execute', 'code', 'execute', 'review', 'close']);
     await record('follow-up', session);
@@ -76,6 +79,48 @@ describe('a follow-up', () => {
     expect((await toEnd(rig, session, undefined, later.request.id)).result!.steps).toBeGreaterThan(0);
   });
 
+  test('begins from what a person made of the script, and says what it changes', async () => {
+    const { session } = await rig.client.start({ ...first, approval: 'final' });
+    const decided = await toEnd(rig, session, async (followed) => {
+      const proposal = followed.kind === 'snapshot' ? followed.snapshot.proposal : null;
+      if (!proposal || rig.store.at(session).chain.walk(rig.store.at(session).chain.head()).some(({ record }) => record.facts.some(({ kind }) => kind === 'decision'))) return;
+      const text = rig.client.text(session, proposal.code).replace('15', '16');
+      await rig.client.decide(session, { proposal: proposal.id, actor: 'a', decision: { kind: 'edit', code: { text } } }).catch(() => undefined);
+    });
+    expect(decided.result).toMatchObject({ status: 'verified', script: expect.stringContaining('"16"') as string });
+    // The playbook doubles the 15 of its own script: the person's 16 is what it finds, and stays.
+    const { request } = await rig.client.followUp(session, { prompt: 'Can you also double it?', approval: 'never' });
+    const { result } = await toEnd(rig, session, undefined, request.id);
+    expect(result!.script).toContain('"16"');
+    expect(changeLines(result!.verification!.changes!)).toEqual(['script: not changed', 'outputs: nothing changed, the file holds the same as before']);
+  });
+
+  test('after a stop finds the variables and the files of the cell that was stopped', async () => {
+    const { session } = await rig.client.start({ prompt: 'Write the long number.', outputs: ['number.txt'] });
+    const stopped = await toEnd(rig, session, async (followed) => {
+      if (followed.kind === 'event' && followed.event.kind === 'cell-output' && (followed.event.data as { text: string }).text.includes('begun')) await rig.client.stop(session, 'a');
+    });
+    expect(stopped.result).toMatchObject({ status: 'stopped', reason: 'stopped by a person' });
+    const { chain, blobs } = rig.store.at(session);
+    const cell = chain.walk(chain.head()).findLast(({ record }) => record.kind === 'execute')!.record;
+    expect(JSON.parse(blobs.text(cell.refs.observation!))).toMatchObject({ kind: 'cell', ended: 'interrupted' });
+    const { request } = await rig.client.followUp(session, { prompt: 'Write what you have.' });
+    const { result } = await toEnd(rig, session, undefined, request.id);
+    expect(result).toMatchObject({ status: 'verified', answer: 'The number was kept.' });
+    // Nothing was verified before: there is nothing to hold it against.
+    expect(result!.verification!.changes).toBeUndefined();
+  });
+
+  test('does not inherit a deadline, nor repairs from another strategy', async () => {
+    const deadline = new Date(Date.now() + 60_000).toISOString();
+    const { session, request: before } = await rig.client.start({ ...first, budget: { deadline, maxSteps: 50 } });
+    await toEnd(rig, session);
+    expect(before.budget.deadline).toBe(deadline);
+    const { request } = await rig.client.followUp(session, { prompt: 'Can you also double it?', strategy: 'single-shot' });
+    expect(request).toMatchObject({ budget: { deadline: null, maxSteps: 50 }, limits: { maxRepairs: 0 } });
+    await toEnd(rig, session, undefined, request.id);
+  });
+
   test('that can not be taken is refused in one sentence, and the session stays as it was', async () => {
     const { session } = await rig.client.start(first);
     await toEnd(rig, session);
@@ -84,6 +129,12 @@ describe('a follow-up', () => {
     await expect(rig.client.followUp(session, { prompt: ' ' })).rejects.toThrow(/prompt is empty/);
     await expect(rig.client.followUp(session, { prompt: 'x', inputs: ['missing.csv'] })).rejects.toMatchObject({ code: 'bad-input' });
     await expect(rig.client.followUp(session, { prompt: 'x', isolation: 'none' })).rejects.toThrow(/keeps its isolation/);
+    await expect(rig.client.followUp(session, { prompt: 'x', pack: 'marketing' })).rejects.toThrow('A session keeps its pack, which is null: leave it out, or start a new session.');
+    await expect(rig.client.followUp(session, { prompt: 'x', budget: { maxSteps: 1 } })).rejects.toThrow(/budget\.maxSteps is 1, but strategy codeact needs/);
+    await expect(rig.client.followUp(session, { prompt: 'x', budget: { deadline: '2020-01-01T00:00:00Z' } })).rejects.toThrow(/which has passed/);
+    // A folder that no run of ours belongs to.
+    rig.store.session('foreign');
+    await expect(rig.client.followUp('foreign', { prompt: 'x' })).rejects.toThrow('Session foreign has no request to go on from: it was never begun, or no worker has taken it up.');
     expect(rig.store.at(session).chain.head()).toBe(head);
   });
 });
