@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { MockActivityEnvironment } from '@temporalio/testing';
+import { DefaultLogger } from '@temporalio/worker';
 import { createActivities } from '../../src/activities/activities.js';
 import { step } from '../../src/activities/step.js';
 import type { StepWorld } from '../../src/activities/world.js';
@@ -34,7 +35,7 @@ export async function converse(answers: Answer[], over: Partial<Request> = {}) {
   const ports: Ports = {
     async step<K extends StepKind>(call: StepCall<K>): Promise<StepReply<K>> {
       clock += 1;
-      const room = new MockActivityEnvironment({ workflowExecution: { workflowId: 's1', runId: 'r' }, currentAttemptScheduledTimestampMs: clock });
+      const room = new MockActivityEnvironment({ workflowExecution: { workflowId: 's1', runId: 'r' }, currentAttemptScheduledTimestampMs: clock }, { logger: new DefaultLogger('ERROR', () => undefined) });
       const { session: _session, kind, ...sent } = call;
       if (kind === 'close') return { head: call.parent!, value: null as never };
       if (kind !== 'execute') return room.run(activities[`nl2code-${kind}`] as (given: typeof sent) => Promise<StepReply<K>>, sent);

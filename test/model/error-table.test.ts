@@ -5,9 +5,17 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
+import { errorTable } from '../../src/session/error-table.js';
 
 const compiler = join(dirname(createRequire(import.meta.url).resolve('typescript/package.json')), 'bin', 'tsc');
 const table = readFileSync(fileURLToPath(new URL('../../src/session/error-table.ts', import.meta.url)), 'utf8');
+
+test('every failure of an endpoint stands in the guide with its remedy', () => {
+  const guide = readFileSync(fileURLToPath(new URL('../../docs/models.md', import.meta.url)), 'utf8');
+  const rows = Object.entries(errorTable).filter(([code]) => /^(model|proxy)-/.test(code));
+  expect(rows.length).toBeGreaterThan(10);
+  for (const [code, { retryable, remedy }] of rows) expect(guide).toContain(`| \`${code}\` | ${retryable ? 'yes' : 'no'} | ${remedy} |\n`);
+});
 
 test.each([
   ['as it stands compiles', (text: string) => text, 0, ''],
