@@ -1,4 +1,4 @@
-// `npm run bench -- step`: prints a table for people and writes bench/results/<name>.json.
+// `npm run bench -- step | tokens`: prints a table for people and writes bench/results/<name>.json.
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync, readFileSync } from 'node:fs';
 import { cpus, tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
@@ -8,6 +8,8 @@ import { findTemporalExecutable } from '../dist/embedded/temporal-executable.js'
 import { prepareTemporalServer } from '../dist/embedded/temporal-server.js';
 import { firstCellBench } from './first-cell.mjs';
 import { stepBench } from './step.mjs';
+import { tokensBench } from './tokens.mjs';
+import { tokensTable } from './tokens-table.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const runtimeDir = join(root, '.runtime');
@@ -15,33 +17,50 @@ const TARGETS = { ratioProcess: 1.15, ratioHost: 1.45, bytesPerPair: 2600, warmF
 const ms = (value) => `${value.toFixed(value < 10 ? 2 : 1)} ms`;
 
 async function step() {
-  Runtime.install({ logger: new DefaultLogger('ERROR'), telemetryOptions: { logging: { filter: { core: 'ERROR', other: 'ERROR' }, forward: {} } } });
   const firstCell = await firstCellBench({ runtimeDir, guestDir: join(root, 'guest') });
   const byDurability = {};
-  for (const durability of ['process', 'host']) {
-    const dataDir = mkdtempSync(join(tmpdir(), 'nl2code-bench-server-'));
-    const server = await prepareTemporalServer({ executable: findTemporalExecutable(runtimeDir), dataDir, port: 0, uiPort: null, namespace: 'default', durability, onEvent() {} });
-    await server.process.start();
-    try {
-      byDurability[durability] = await stepBench({ address: server.address, durability });
-    } finally {
-      await server.process.stop();
-      rmSync(dataDir, { recursive: true, force: true });
-    }
-  }
-  const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+  for (const durability of ['process', 'host']) byDurability[durability] = await withServer(durability, (address) => stepBench({ address, durability }));
   const result = {
-    bench: 'step',
-    date: new Date().toISOString(),
-    versions: { nl2code: version, node: process.version, temporalSdk: '1.24.0' },
-    machine: { cpus: cpus().length, model: cpus()[0]?.model, memoryGiB: Math.round(totalmem() / 2 ** 30) },
+    ...about('step'),
     settings: 'embedded server: WAL, synchronous=1 (process) or 2 (host), transferProcessorMaxPollRPS=1000, eager activities, workflowIdReuseMinimalInterval=0s',
     targets: TARGETS,
     ...byDurability,
     firstCell,
   };
   table(result);
-  write(result);
+  write(result, 'it measures no model and no real Python work');
+}
+
+async function tokens() {
+  const result = {
+    ...about('tokens'),
+    settings: 'scripted model, bubblewrap sandboxes, marketing pack, seed 42, no approval; tokens at 4 characters each; cached share: the longest prefix that an earlier request of the session had sent, by characters',
+    ...(await withServer('process', (address) => tokensBench({ address, root }))),
+  };
+  tokensTable(result);
+  write(result, "it measures the lengths of written conversations: no model's skill, no tokenizer, no time");
+}
+
+async function withServer(durability, use) {
+  const dataDir = mkdtempSync(join(tmpdir(), 'nl2code-bench-server-'));
+  const server = await prepareTemporalServer({ executable: findTemporalExecutable(runtimeDir), dataDir, port: 0, uiPort: null, namespace: 'default', durability, onEvent() {} });
+  await server.process.start();
+  try {
+    return await use(server.address);
+  } finally {
+    await server.process.stop();
+    rmSync(dataDir, { recursive: true, force: true });
+  }
+}
+
+function about(bench) {
+  const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+  return {
+    bench,
+    date: new Date().toISOString(),
+    versions: { nl2code: version, node: process.version, temporalSdk: '1.24.0' },
+    machine: { cpus: cpus().length, model: cpus()[0]?.model, memoryGiB: Math.round(totalmem() / 2 ** 30) },
+  };
 }
 
 function table({ process: quick, host, firstCell, targets }) {
@@ -60,18 +79,19 @@ function table({ process: quick, host, firstCell, targets }) {
   for (const row of rows) console.log(`${row[0].padEnd(38)}${row[1].padEnd(28)}${row[2].padEnd(12)}${row[3]}`);
 }
 
-function write(result) {
+function write(result, not) {
   const folder = join(root, 'bench', 'results');
   mkdirSync(folder, { recursive: true });
   writeFileSync(join(folder, `${result.bench}.json`), `${JSON.stringify(result, null, 2)}\n`);
-  console.log(`\nwritten bench/results/${result.bench}.json; it measures no model and no real Python work`);
+  console.log(`\nwritten bench/results/${result.bench}.json; ${not}`);
 }
 
-const benches = { step };
+const benches = { step, tokens };
 const name = process.argv[2];
 if (!benches[name]) {
   console.error(`Name a bench: npm run bench -- ${Object.keys(benches).join(' | ')}`);
   process.exit(64);
 }
+Runtime.install({ logger: new DefaultLogger('ERROR'), telemetryOptions: { logging: { filter: { core: 'ERROR', other: 'ERROR' }, forward: {} } } });
 await benches[name]();
 process.exit(0);
