@@ -12,7 +12,7 @@ try {
   const report = await client.workflow.execute<typeof monthlyReport>('monthlyReport', { workflowId: `report-${month}`, taskQueue: TASK_QUEUE, args: [month] });
   console.log(report);
   const result = createNl2codeClient(client, { dataDir: DATA_DIR, taskQueue: TASK_QUEUE }).get(report.session);
-  if (result) console.log(`${result.status} (${result.statement}); ${result.steps} steps, $${result.spent.costUsd.toFixed(3)}\n${result.script ?? ''}`);
+  if (result) console.log(`${result.status} (${result.statement}); ${result.steps} steps, ${result.spent.promptTokens + result.spent.completionTokens} tokens\n${result.script ?? ''}`);
 } finally {
   await connection.close();
 }
