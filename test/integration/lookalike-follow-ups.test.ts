@@ -23,7 +23,7 @@ afterAll(() => rig.close());
 /** Counts of the one table's `group`, before and after. */
 const groups = (result: Result) => result.verification!.changes!.outputs![0]!.table!.groups.find(({ column }) => column === 'group')!.values;
 
-test('the lookalike request goes on with its variables alive: another holdout, then one segment, each judged by its own words', { timeout: 120_000 }, async () => {
+test('the lookalike request goes on with its variables alive: another holdout, then one segment, each judged by its own words', { timeout: 240_000 }, async () => {
   const inputs = ['high_value_q1.csv', 'user_features.parquet'].map((name) => join(data, name));
   const { session } = await rig.client.start({ prompt, pack: 'marketing', inputs, truth: [join(data, 'truth', 'lookalike_truth.json')], outputs: ['lookalike_audience_scored.parquet'] });
   expect((await toEnd(rig, session)).result).toMatchObject({ status: 'verified', statement: 'runs, repeats, request checks 4/4, pack checks 6/6' });

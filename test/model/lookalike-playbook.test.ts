@@ -154,6 +154,19 @@ test.each([
   expect(play(PLAYBOOKS, sent(opening(ask, ''), tools))).toMatchObject({ kind: 'mismatch', message: expect.stringMatching(new RegExp(`^lookalike.${strategy}: turn 1 .* reads`)) });
 });
 
+test('goes on with another holdout under single-shot, and passes over turns for edits and follow-ups that did not come', () => {
+  const messages = opening('single-shot', inspection(OTHER));
+  messages.push({ role: 'assistant', content: '', calls: [{ id: 'c', name: 'submit', arguments: '{}' }] }, { role: 'tool', callId: 'c', content: 'Verification passed.' });
+  messages.push({ role: 'user', content: 'Follow-up request\nCan you also make the holdout 10%?' });
+  const next = play(PLAYBOOKS, sent(messages, ['submit']));
+  expect(next).toMatchObject({ kind: 'reply', turn: 'submit the new holdout', last: true });
+  expect(argumentsOf(next).code).toContain('HOLDOUT_SHARE = 10 / 100');
+  const live = opening('codeact', inspection(OTHER));
+  for (const observation of OBSERVATIONS.slice(0, 7)) live.push({ role: 'assistant', content: 'x', calls: [] }, { role: 'user', content: observation });
+  live.push({ role: 'assistant', content: 'x', calls: [] }, { role: 'user', content: 'Follow-up request\nRun this on the EU segment only.' });
+  expect(play(PLAYBOOKS, sent(live, ['plan']))).toMatchObject({ kind: 'reply', turn: 'plan the segment' });
+});
+
 test('a lost kernel is loaded again, and the cell it cost is sent again', () => {
   const messages = opening('codeact', inspection(OTHER));
   const said = [
