@@ -1,7 +1,7 @@
 import type { SessionEvent } from '../session/event.js';
 import type { Json } from '../session/json.js';
 import type { Spent } from '../session/usage.js';
-import { clean, cleanLine } from './clean.js';
+import { clean, cleanLine, cut } from './clean.js';
 import type { Tone } from './terminal.js';
 
 /** What a step's record adds to its event; all text in it is hostile. */
@@ -92,7 +92,10 @@ export function dollars({ costUsd, unpriced = 0 }: Money): string {
 function finished(event: SessionEvent, data: Record<string, Json>, detail: StepDetail | null, spent: Money, width: number): ProgressLine[] {
   const asked = event.step === 'plan' || event.step === 'code' || event.step === 'review';
   const name = detail?.target === 'script' ? 'verify' : (detail?.target ?? event.step ?? '');
-  const [first = '', ...rest] = (detail?.lines ?? []).map((line) => cleanLine(line, Math.max(20, width - 16)));
+  const room = Math.max(20, width - 16);
+  const first = cleanLine(detail?.lines[0] ?? '', room);
+  // Spaces stay: code is indented, and what belongs together stands under each other.
+  const rest = (detail?.lines.slice(1) ?? []).map((line) => cut(clean(line).replace(/\s/g, ' ').trimEnd(), room));
   const mark = detail?.target === 'script' ? '' : detail?.ok === true ? ' ✓' : detail?.ok === false ? ' ✗' : '';
   const numbers = [seconds(number(data.ms)), ...(asked ? [dollars(spent)] : [])].join('  ');
   const tone: Tone = detail?.ok === false ? 'warn' : 'plain';

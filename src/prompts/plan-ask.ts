@@ -24,7 +24,7 @@ export const planTool = tool(PLAN_TOOL, 'Hand in the plan, once, before any code
   },
   checks: {
     type: 'array',
-    description: `At most ${MAX_CHECKS}, each an object of its kind and only the members that kind takes:\n${CHECK_KINDS}`,
+    description: `At most ${MAX_CHECKS}; each has the members its kind takes, and no other.`,
     items: {
       type: 'object',
       properties: {
@@ -50,7 +50,8 @@ export const planTool = tool(PLAN_TOOL, 'Hand in the plan, once, before any code
 export const planRules = `The plan comes first, before any code: plan(steps, assumptions, questions, checks).
 - assumptions: everything the result depends on that the request leaves open and you decide: what a word of the request means in these columns, which rows a percentage counts, what happens to missing values, ties, rounding.
 - questions: only what neither the inputs nor the conventions can answer, and whose answer changes the result. Each has a default that you go on with when nobody answers. Where you can decide well, assume instead of asking.
-- checks: what the request and the conventions promise of the output files and can be counted, e.g. {"kind": "rows", "output": "a.csv", "equals": 1000} or {"kind": "share", "output": "a.csv", "column": "group", "value": "holdout", "equals": 0.2}. They are frozen with the plan, and the script is verified by them: leave out what is not promised, or what you can't know yet.`;
+- checks: what the request and the conventions promise of the output files and can be counted, e.g. {"kind": "rows", "output": "a.csv", "equals": 1000} or {"kind": "share", "output": "a.csv", "column": "group", "value": "holdout", "equals": 0.2}. They are frozen with the plan, and the script is verified by them: leave out what is not promised, or what you can't know yet. Each has kind, output and what its kind takes:
+${CHECK_KINDS.replace(/^/gm, '  ')}`;
 
 /** The plan that a reply holds: of its plan call, else from its text, where a list alone counts as its steps. Without steps it is none. Pure. */
 export function planOf(reply: ModelReply, inputs?: readonly string[]): ReadPlan {

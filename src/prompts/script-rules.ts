@@ -9,7 +9,7 @@ export const scriptRules = `The final script is plain Python that runs on its ow
 - it calls only what the installed versions have; check a signature you are not sure of
 - on bad input (a file missing or empty, a column missing) it prints one clear message to stderr that names the file, and the column where one is missing, returns 1, and writes no output
 - it holds no credentials and needs no network
-It is read for wrong calls, run twice in fresh sandboxes, once without its inputs, its outputs are compared, and checks of the company run on them.`;
+It is read for wrong calls, run twice in fresh sandboxes, once without its inputs, its outputs are compared, and checks run on them: those of the plan and of the company, where there are any.`;
 
 /** How the sandbox looks from inside. */
 export const sandboxRules = `Python runs in a sandbox without network. The current directory is writable; the input files stand in it under their names and are read-only. Installed: numpy, pandas 3, pyarrow, scikit-learn, scipy, matplotlib, and the company libraries named in the request, if any. Nothing else can be installed.

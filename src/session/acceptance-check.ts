@@ -54,7 +54,7 @@ const MAX_NAMES = 40;
 const NAME_CHARS = 200;
 
 /** The kinds with what each takes, one line each, for who writes checks. */
-export const CHECK_KINDS: string = Object.entries(KINDS).map(([kind, { needs, bound, about }]) => `${kind}(${[...needs, ...(bound === 'must' ? ['equals|min|max'] : bound === 'may' ? ['min, max'] : [])].join(', ')}): ${about}`).join('\n');
+export const CHECK_KINDS: string = Object.entries(KINDS).map(([kind, { needs, bound, about }]) => `${kind}(${[...needs, ...(bound === 'must' ? ['equals|min|max'] : bound === 'may' ? ['min?, max?'] : [])].join(', ')}): ${about}`).join('\n');
 
 export const CHECK_KIND_NAMES = Object.keys(KINDS) as CheckKind[];
 

@@ -5,7 +5,7 @@ import { readPlan } from '../../src/session/plan.js';
 test('a plan is read at a glance: steps, assumptions, questions with their choices, what is frozen', () => {
   const { plan } = readPlan({
     steps: ['Read', 'Score'],
-    assumptions: ['spend = amount', 'all users count'],
+    assumptions: ['spend = amount', 'all users count, those whose spend is not known among them, and a missing value is taken as the median'],
     questions: [{ question: 'Which market?', options: ['EU', 'UK'], default: 'UK' }],
     checks: [
       { kind: 'rows', output: 'audience.parquet', equals: 1000 },
@@ -18,7 +18,8 @@ test('a plan is read at a glance: steps, assumptions, questions with their choic
     'Plan     1. Read',
     '         2. Score',
     'Assumed  • spend = amount',
-    '         • all users count',
+    '         • all users count, those whose spend is not known among them, and a missing',
+    '           value is taken as the median',
     'Asks     q1  Which market?',
     '             1  EU',
     '             2  UK   (default)',

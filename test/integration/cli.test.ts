@@ -166,6 +166,30 @@ describe('with an up', () => {
     expect((await nl2code('show', session, '--trace').ended).out.trim().split('\n').length).toBeGreaterThan(5);
   });
 
+  test('a plan is asked about on a terminal, its questions by one key, and the result says what was assumed, asked and checked', { timeout: SLOW }, async () => {
+    const { code, out } = await onTerminal([['show the whole\\? ', 'a\r'], ['empty: 3\\): ', '2\r']], 'run', 'agreed table', '--approval', 'plan');
+    for (const shown of ['Assumed  • a row is a number', 'Asks     q1  How many rows?', 'Checks   table.csv: at least 3 rows · n never repeats   (frozen)']) expect(out).toContain(shown);
+    expect(out).toMatch(/asked +• How many rows\? 4 \(unauthenticated:/);
+    expect(out).toMatch(/checked +✓ table\.csv: at least 3 rows/);
+    expect(out).toContain('request 2/2');
+    expect(code).toBe(0);
+  });
+
+  test('a plan that waits is shown, and decisions that do not fit it are refused with a sentence', { timeout: SLOW }, async () => {
+    const session = (await nl2code('run', 'agreed table', '--approval', 'plan', '--detach').ended).out.trim();
+    await waiting(session);
+    expect((await nl2code('show', session).ended).out).toMatch(/Plan {5}1\. Write the table[^]*The plan waits for a decision: [^]*approve --answer q1=TEXT/);
+    expect(JSON.parse((await nl2code('show', session, '--code').ended).out)).toMatchObject({ questions: [{ id: 'q1' }], checks: [{ kind: 'rows', min: 3 }, { kind: 'unique' }] });
+    const unasked = await nl2code('decide', session, 'approve', '--answer', 'q2=EU').ended;
+    expect(unasked).toMatchObject({ code: 64, err: expect.stringContaining('There is no question "q2": the plan asks q1.') as string });
+    writeFileSync(join(cwd, 'plan.json'), '{"steps": ["a"], "checks": [true]}');
+    const edit = await nl2code('decide', session, 'edit', '--file', 'plan.json').ended;
+    expect(edit).toMatchObject({ code: 64, err: expect.stringContaining('The check 1 was left out: it is true') as string });
+    expect((await nl2code('decide', session, 'reject').ended).code).toBe(0);
+    await nl2code('logs', '-f', session).ended;
+    expect(await document('show', session, '--json')).toMatchObject({ status: 'rejected', decisions: [{ what: 'plan', kind: 'reject' }] });
+  });
+
   test('the same key finds the same session, and another request under it is refused', { timeout: SLOW }, async () => {
     const first = await document('run', 'quick numbers', '--idempotency-key', 'k1', '--json');
     expect(first).toMatchObject({ status: 'verified' });

@@ -18,6 +18,9 @@ test('a statement says what was checked and, when nobody did, that nobody checke
   expect(statement(observation([...OWN, ...all('passed', 'pack:a'), ...all('failed', 'pack:b'), ...all('not-run', 'pack:c')]))).toBe('runs, repeats, pack checks 1/3');
   expect(statement(observation([...OWN, ...all('not-run', 'pack:a')]))).toBe('runs and repeats; nobody checked the answer');
   expect(statement(observation([...OWN.slice(0, 7), ...all('failed', 'repeats')]))).toBe('runs, does not repeat; nobody checked the answer');
+  expect(statement(observation([...OWN, ...all('passed', 'request:1'), ...all('failed', 'request:2')]))).toBe('runs, repeats, request checks 1/2');
+  expect(statement(observation([...OWN, ...all('passed', 'request:1', 'pack:a')]))).toBe('runs, repeats, request checks 1/1, pack checks 1/1');
+  expect(statement(observation([...OWN, ...all('not-run', 'request:1')]))).toBe('runs and repeats; nobody checked the answer');
   expect(statement(observation(all('failed', 'parses')))).toBe('does not run; nobody checked the answer');
   expect(statement(observation(OWN, [], { isolation: 'none' }))).toBe('runs and repeats; nobody checked the answer; isolation: none');
 });

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { AcceptanceCheck } from '../../src/session/acceptance-check.js';
 import { statement } from '../../src/verification/statement.js';
 import { BODY_LINE, codes, errors, scriptOf, states, VerificationRoom } from './verification-room.js';
 
@@ -158,6 +159,22 @@ test('pack checks see inputs, outputs and truth, and their results are checks of
   const wrong = await room.verify(scriptOf("open('o.txt', 'w').write('41')"), { outputs: ['o.txt'], checks: { one: check }, truth });
   expect(wrong.findings).toMatchObject([{ code: 'pack-check-failed', message: 'answer: as planted', path: 'o.txt' }]);
   expect(statement(wrong)).toBe('runs, repeats, pack checks 2/4');
+});
+
+test('what a request agreed on is checked over what the script wrote: kept, broken with what was found, or not run', async () => {
+  const script = scriptOf("open('o.csv', 'w').write('id,score\\n1,0.5\\n9,nan\\n')");
+  const agreed: AcceptanceCheck[] = [
+    { kind: 'rows', output: 'o.csv', equals: 2 },
+    { kind: 'numbers', output: 'o.csv', column: 'score' },
+    { kind: 'within', output: 'o.csv', column: 'id', input: 'in.csv', inputColumn: 'user' },
+    { kind: 'rows', output: '../in.csv', equals: 2 },
+  ];
+  const seen = await room.verify(script, { outputs: ['o.csv'], agreed });
+  expect(states(seen)).toMatchObject({ repeats: 'passed', 'request:1': 'passed', 'request:2': 'failed', 'request:3': 'not-run', 'request:4': 'failed' });
+  expect(seen.ok).toBe(false);
+  expect(seen.findings[0]).toMatchObject({ code: 'request-check-failed', message: 'The output must keep "o.csv: score always a finite number"; found: 1 of 2 values are empty or not finite.', path: 'o.csv' });
+  expect(seen.checks.find(({ check }) => check === 'request:3')!.detail).toContain("the input in.csv has no column 'user'; it has ['id', 'x']");
+  expect(statement(seen)).toBe('runs, repeats, request checks 1/4');
 });
 
 test('a check that breaks is never a pass, one that lacks its truth is not run', async () => {
