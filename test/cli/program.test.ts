@@ -33,6 +33,7 @@ describe('a refusal is one sentence on stderr, exit code 64, and leaves nothing'
     ['a missing input', ['run', 'x', '--input', 'no.csv'], 'nl2code: The input "no.csv" does not exist: correct the path.\n'],
     ['a budget that is no number', ['run', 'x', '--max-steps', 'many'], 'nl2code: budget.maxSteps is NaN, which is not a whole number from 1 to 10,000: choose a value in these bounds.\n'],
     ['an approval that does not exist', ['run', 'x', '--approval', 'sometimes'], 'nl2code: The approval policy "sometimes" is not known: choose one of never, plan, every-cell, final.\n'],
+    ['approval of a plan that is not made', ['run', 'x', '--approval', 'plan', '--strategy', 'react'], 'nl2code: The approval policy "plan" does not fit strategy react, which makes no plan: choose codeact or chained, or approval "final".\n'],
     ['a label without a value', ['run', 'x', '--label', 'team'], "nl2code: option '--label <key=value>' argument 'team' is invalid. give it as key=value.\n"],
     ['--detach with --out', ['run', 'x', '--detach', '--out', 'o'], 'nl2code: --out and --detach contradict each other, nothing is there to write yet: leave one out, and use nl2code show --out later.\n'],
     ['--detach without an up', ['run', 'x', '--detach'], 'nl2code: --detach needs somebody who goes on with the session, and nobody serves this data directory: start nl2code up first, or leave --detach out.\n'],
