@@ -28,9 +28,10 @@ describe('a failure', () => {
 
   test('nothing sent for the stall time, before or after the headers, is a stall', async () => {
     const before = await against([() => undefined], { stallMs: 60 });
-    expect((await errorOf(before.ask())).code).toBe('model-stalled');
+    const said = (url: string) => `${new URL(url).host} sent nothing for 0.06 s. The reply stood still; the session tries again by itself.`;
+    expect(await errorOf(before.ask())).toMatchObject({ code: 'model-stalled', message: said(before.server.url) });
     const after = await against([hanging(delta({ content: 'half' }))], { stallMs: 60 });
-    expect((await errorOf(after.ask())).code).toBe('model-stalled');
+    expect(await errorOf(after.ask())).toMatchObject({ code: 'model-stalled', message: said(after.server.url) });
     await after.server.seen[0]?.gone;
   });
 
@@ -54,12 +55,13 @@ describe('a failure', () => {
     await server.close();
     open.length = 0;
     const refused = await errorOf(ask());
-    expect(refused.code).toBe('model-unreachable');
-    expect(refused.message).toContain('nothing listens there');
+    const REMEDY = 'Check OPENAI_BASE_URL and the network; the session tries again by itself.';
+    expect(refused).toMatchObject({ code: 'model-unreachable', message: `${new URL(server.url).host} can't be reached: nothing listens there. ${REMEDY}` });
     const nowhere = createOpenAiEndpoint({ baseUrl: 'https://no-such-host.invalid/v1', apiKey: KEY, stallMs: 5_000 });
-    expect((await errorOf(nowhere.complete(REQUEST, { signal: new AbortController().signal }))).code).toBe(
-      'model-unreachable',
-    );
+    expect(await errorOf(nowhere.complete(REQUEST, { signal: new AbortController().signal }))).toMatchObject({
+      code: 'model-unreachable',
+      message: `no-such-host.invalid can't be reached: the host name is not known. ${REMEDY}`,
+    });
   });
 
   test('quotes at most 300 characters of the endpoint and never the key, whole or in part', async () => {
