@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import { WithStartWorkflowOperation, WorkflowExecutionAlreadyStartedError, WorkflowNotFoundError, WorkflowUpdateFailedError, type Client, type WorkflowHandle } from '@temporalio/client';
+import { WithStartWorkflowOperation, WorkflowExecutionAlreadyStartedError, WorkflowNotFoundError, WorkflowUpdateFailedError, type Client, type WorkflowHandle, type WorkflowStartOptions } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
 import { canonical } from './session/canonical.js';
 import type { Decision } from './session/decision.js';
@@ -8,12 +8,15 @@ import { Nl2codeError } from './session/error-table.js';
 import type { Hash } from './session/json.js';
 import type { Request } from './session/request.js';
 import type { Result } from './session/result.js';
+import { startDetails, startSummary } from './session/run-text.js';
 import { readResult, requests } from './store/read-result.js';
 import { sha256 } from './store/blobs.js';
 import type { SessionFolder, SessionStore } from './store/session-store.js';
 import { followSession, type Followed } from './follow.js';
-import { listSessions, type SessionSummary } from './session-list.js';
+import { listSessions, type OpenRun, type SessionFilter, type SessionSummary } from './session-list.js';
+import { missingAttributes } from './temporal-namespace.js';
 import type { nl2codeWorkflow } from './workflows/nl2code.js';
+import { beginning, STATUS } from './workflows/search-attributes.js';
 import { decideSignal, decideUpdate, followUpUpdate, snapshotQuery, stopSignal, type Snapshot } from './workflows/messages.js';
 
 /** Turns what a caller gives into an admitted request; see admission/. `check` writes nothing, `snapshot` copies the inputs. */
@@ -56,9 +59,13 @@ export interface FollowedUp {
 const CALL_MS = 10_000;
 const QUERY_MS = 2_000;
 const OPEN_POLL_MS = 50;
+/** Of the prompt, for lists of sessions that no worker has taken up yet. */
+const MEMO_CHARS = 120;
 
 /** The typed client of sessions: start, get, list, follow, decide, stop. Needs the Temporal server and the session store; runs anywhere but in workflows. */
 export class Nl2codeClient<Options extends { idempotencyKey?: string | undefined }> {
+  private attributes = false;
+
   constructor(private readonly options: Nl2codeClientOptions<Options>) {}
 
   /**
@@ -70,13 +77,15 @@ export class Nl2codeClient<Options extends { idempotencyKey?: string | undefined
     const session = options.idempotencyKey ? `n${sha256(options.idempotencyKey).slice(0, 15)}` : newSessionId();
     const request = await admission.admit(options, () => store.session(session), 'r1');
     const digest = sha256(canonical(request));
+    const shown = await this.shown(session, request);
     try {
       await client.withDeadline(Date.now() + CALL_MS, () =>
         client.workflow.start<typeof nl2codeWorkflow>('nl2codeWorkflow', {
           workflowId: session,
           taskQueue,
           args: [{ request }],
-          memo: { nl2codeRequest: digest },
+          memo: { nl2codeRequest: digest, nl2codePrompt: request.prompt.slice(0, MEMO_CHARS) },
+          ...shown,
           workflowIdReusePolicy: 'REJECT_DUPLICATE',
           workflowTaskTimeout: '5s',
         }),
@@ -118,6 +127,7 @@ export class Nl2codeClient<Options extends { idempotencyKey?: string | undefined
       workflowId: session,
       taskQueue,
       args: [{ request }],
+      ...(await this.shown(session, request)),
       workflowIdConflictPolicy: 'USE_EXISTING',
       workflowIdReusePolicy: 'ALLOW_DUPLICATE',
       workflowTaskTimeout: '5s',
@@ -157,8 +167,27 @@ export class Nl2codeClient<Options extends { idempotencyKey?: string | undefined
     }
   }
 
-  list(): Promise<SessionSummary[]> {
-    return listSessions(this.options.store, this);
+  /** The sessions of the store, newest request first, and where they stand. */
+  list(filter?: SessionFilter): Promise<SessionSummary[]> {
+    return listSessions(this.options.store, { open: () => this.openRuns(), describe: (session) => this.describe(session), snapshot: (session) => this.snapshot(session) }, filter);
+  }
+
+  /** The open runs of the task queue, as Temporal's visibility lists them; undefined when it can't be asked. */
+  private async openRuns(): Promise<OpenRun[] | undefined> {
+    const { client, taskQueue } = this.options;
+    const query = `WorkflowType = 'nl2codeWorkflow' AND ExecutionStatus = 'Running' AND TaskQueue = '${taskQueue.replaceAll(/['\\]/g, '\\$&')}'`;
+    const runs: OpenRun[] = [];
+    try {
+      await client.withDeadline(Date.now() + CALL_MS, async () => {
+        for await (const { workflowId, typedSearchAttributes, memo, startTime } of client.workflow.list({ query, pageSize: 1000 })) {
+          const prompt = memo?.nl2codePrompt;
+          runs.push({ session: workflowId, status: typedSearchAttributes.get(STATUS), startedAt: startTime.getTime(), prompt: typeof prompt === 'string' ? prompt : '' });
+        }
+      });
+      return runs;
+    } catch {
+      return undefined;
+    }
   }
 
   /** Events, snapshots and at last the result, until the request (default: the last one) is closed or `signal` aborts. Resumes at a byte offset. */
@@ -216,6 +245,18 @@ export class Nl2codeClient<Options extends { idempotencyKey?: string | undefined
     } catch (error) {
       return error instanceof WorkflowNotFoundError ? { open: false, status: 'NOT_FOUND' } : undefined;
     }
+  }
+
+  /**
+   * What Temporal's own tools show of a run, as options of its start. Search attributes only where the namespace has them all: the server
+   * refuses a start with one it does not know, and the run uses those of its start and no others.
+   */
+  private async shown(session: string, request: Request): Promise<Pick<WorkflowStartOptions, 'staticSummary' | 'staticDetails' | 'typedSearchAttributes'>> {
+    const { connection, options } = this.options.client;
+    // Registered ones stay; those that are missing may come.
+    this.attributes ||= await missingAttributes(connection, options.namespace).then((missing) => missing.length === 0, () => false);
+    const attributes = this.attributes ? { typedSearchAttributes: beginning(request) } : {};
+    return { staticSummary: startSummary(request), staticDetails: startDetails(session, request), ...attributes };
   }
 
   private handle(session: string): WorkflowHandle<typeof nl2codeWorkflow> {

@@ -14,6 +14,6 @@ export type { Request } from './session/request.js';
 export type { Result } from './session/result.js';
 export type { Status, Verdict } from './session/verdict.js';
 export type { Followed } from './follow.js';
-export type { SessionSummary } from './session-list.js';
+export type { SessionFilter, SessionState, SessionSummary } from './session-list.js';
 export { toActivityFailure } from './model/classify-error.js';
 export { Nl2codeError, errorTable, type ErrorCode } from './session/error-table.js';

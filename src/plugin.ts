@@ -2,9 +2,11 @@ import { SimplePlugin } from '@temporalio/plugin';
 import type { Worker, WorkerOptions } from '@temporalio/worker';
 import { createActivities, type StepActivities } from './activities/activities.js';
 import type { StepWorld } from './activities/world.js';
+import { shortBuildId } from './config/build-id.js';
 import type { ResolvedConfig } from './config.js';
 import { resolveConfig, type ConfigFlags } from './config/resolve-config.js';
 import { prepareDataDir } from './embedded/data-dir.js';
+import { attributesOff, missingAttributes } from './temporal-namespace.js';
 import { createWorld } from './world.js';
 
 /** Recovery within seconds needs these; a user's own values stand over them. */
@@ -54,7 +56,7 @@ export class Nl2codePlugin extends SimplePlugin {
       for (const activity of Object.values(this.made.activities)) this.own.add(activity);
     }
     this.refuseTaken(given);
-    return super.configureWorker({ ...QUICK_RECOVERY, ...options, activities: { ...given, ...this.made.activities } });
+    return super.configureWorker({ ...QUICK_RECOVERY, ...shortBuildId(options), ...options, activities: { ...given, ...this.made.activities } });
   }
 
   override async runWorker(worker: Worker, next: (worker: Worker) => Promise<void>): Promise<void> {
@@ -63,6 +65,7 @@ export class Nl2codePlugin extends SimplePlugin {
     this.running += 1;
     try {
       const running = super.runWorker(worker, next);
+      void tellAttributes(worker);
       if (this.running === 1) this.made?.world.ready?.();
       await running;
     } finally {
@@ -90,4 +93,16 @@ function opened(config: ResolvedConfig): Made {
   prepareDataDir(config.dataDir);
   const world = createWorld(config);
   return { world, activities: createActivities(world), close: () => world.close() };
+}
+
+/** Says once in the worker's log when its namespace lacks our search attributes; without them sessions run all the same. */
+async function tellAttributes({ connection, options }: Worker): Promise<void> {
+  try {
+    const missing = connection ? await missingAttributes(connection, options.namespace) : [];
+    if (missing.length === 0) return;
+    const { Runtime } = await import('@temporalio/worker');
+    Runtime.instance().logger.warn(`nl2code: ${attributesOff(missing, options.namespace)}`);
+  } catch {
+    // A server that does not tell is asked again by whoever starts a run.
+  }
 }

@@ -7,10 +7,11 @@ import { sweepVerifications } from '../verification/scratch.js';
 import { collectArtifacts } from './collect-artifacts.js';
 import { observationOf, requestOf, submittedPath } from './past.js';
 import { step } from './step.js';
+import { readSummary } from '../store/summary.js';
 import { writeTrace } from '../store/trace.js';
 import type { StepWorld } from './world.js';
 
-/** Closes a request: keeps what it leaves, records the verdict, and writes the trace from the chain. */
+/** Closes a request: keeps what it leaves, records the verdict, and writes trace and summary from the chain. */
 export function createClose(world: StepWorld) {
   return async (call: StepCall<'close'>): Promise<StepReply<'close'>> => {
     const folder = world.store.session(call.session);
@@ -30,6 +31,7 @@ export function createClose(world: StepWorld) {
       return { value: null, refs: { observation: folder.blobs.keep(JSON.stringify(observation)) }, spent };
     });
     writeTrace(folder, reply.head);
+    readSummary(folder);
     return reply;
   };
 }

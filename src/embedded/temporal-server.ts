@@ -3,6 +3,7 @@ import { closeSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Nl2codeError } from '../session/error-table.js';
+import { SEARCH_ATTRIBUTES } from '../temporal-namespace.js';
 import { lastLine, openLog } from './child-log.js';
 import { KeptProcess, type KeptProcessEvent } from './kept-process.js';
 import { LOOPBACK, freePort, isListening } from './port.js';
@@ -63,6 +64,8 @@ export async function prepareTemporalServer(options: TemporalServerOptions): Pro
 function launch(options: TemporalServerOptions, port: number, uiPort: number | null, logFile: string): ChildProcess {
   const args = ['server', 'start-dev', '--ip', LOOPBACK, '--port', String(port), '--namespace', options.namespace, '--db-filename', databaseFile(options.dataDir)];
   args.push(...(uiPort === null ? ['--headless'] : ['--ui-port', String(uiPort)]), '--log-level', 'error');
+  // Naming those it has already is harmless, and a database from before has them from now on.
+  for (const value of SEARCH_ATTRIBUTES) args.push('--search-attribute', value);
   for (const value of TUNING) args.push('--dynamic-config-value', value);
   for (const value of ['journal_mode=WAL', `synchronous=${options.durability === 'host' ? 2 : 1}`]) args.push('--sqlite-pragma', value);
   // Where setpriv exists, the server ends with us however we end; elsewhere the next host ends it.

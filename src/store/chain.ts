@@ -186,6 +186,19 @@ export class Chain {
     return this.tail.links;
   }
 
+  /** The links after `known` up to the head, oldest first; the whole chain when `known` is not in it. Reads no other. */
+  since(known: Hash | null): Link[] {
+    const head = this.head();
+    if (this.tail && this.tail.head === head) return this.tail.links.slice(this.tail.links.findIndex(({ hash }) => hash === known) + 1);
+    const links: Link[] = [];
+    for (let hash = head; hash && hash !== known; ) {
+      const record = this.record(hash);
+      links.push({ hash, record });
+      hash = record.parent;
+    }
+    return links.reverse();
+  }
+
   /** The newest record any finished step pointed to; null for a session without one. */
   head(): Hash | null {
     try {

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { StepKind } from '../session/step.js';
 import { Blobs, sha256 } from './blobs.js';
@@ -6,7 +6,7 @@ import { Chain } from './chain.js';
 import { EventWriter, readEvents } from './event-log.js';
 import { syncFolder, type Durability } from './file.js';
 
-/** Everything kept of one session: `sessions/<name>/{blobs,records,memo,events,head,inputs,truth,sandbox,verify}`. */
+/** Everything kept of one session: `sessions/<name>/{blobs,records,memo,events,head,summary.json,inputs,truth,sandbox,verify}`. */
 export class SessionFolder {
   readonly blobs: Blobs;
   readonly chain: Chain;
@@ -24,6 +24,18 @@ export class SessionFolder {
     for (const name of ['blobs', 'records', 'memo', 'events', 'inputs', 'truth']) mkdirSync(join(this.path, name), { recursive: true, mode: 0o700 });
     if (fresh) for (const folder of [this.path, dirname(this.path), dirname(dirname(this.path))]) syncFolder(folder, this.durability);
     return this;
+  }
+
+  /** Keeps the session's id where the folder's name does not tell it, as of a run that a Schedule started. */
+  nameIt(id: string): void {
+    if (this.id !== id) writeFileSync(join(this.path, 'id'), id, { mode: 0o600 });
+  }
+  get id(): string | undefined {
+    try {
+      return readFileSync(join(this.path, 'id'), 'utf8');
+    } catch {
+      return undefined;
+    }
   }
 
   get inputs(): string {
@@ -44,6 +56,10 @@ export class SessionFolder {
   /** Parent of throw-away verification sandboxes. */
   get verify(): string {
     return join(this.path, 'verify');
+  }
+  /** What a list shows of the session; see summary.ts. */
+  get summary(): string {
+    return join(this.path, 'summary.json');
   }
   get trace(): string {
     return join(this.path, 'trace.jsonl');
@@ -88,6 +104,7 @@ export class SessionStore {
       return known;
     }
     const folder = this.at(id).create();
+    if (folderName(id) !== id) folder.nameIt(id);
     this.open.set(id, folder);
     for (const oldest of this.open.keys()) {
       if (this.open.size <= OPEN_SESSIONS) break;
@@ -105,7 +122,7 @@ export class SessionStore {
     return statSync(this.at(id).path, { throwIfNoEntry: false })?.isDirectory() ?? false;
   }
 
-  /** Names of all session folders, newest change first. */
+  /** Ids of all sessions, newest change first. */
   list(): string[] {
     const parent = join(this.root, 'sessions');
     let names: string[];
@@ -118,6 +135,6 @@ export class SessionStore {
     return names
       .map((name) => ({ name, ms: at(name) }))
       .sort((a, b) => b.ms - a.ms)
-      .map(({ name }) => name);
+      .map(({ name }) => (name.startsWith('x-') ? this.at(name).id : undefined) ?? name);
   }
 }

@@ -8,10 +8,12 @@ import { decisionProblem, enqueue, followUpProblem, newSession, requestProblem, 
 import type { SentCall, StepCall, StepKind, StepReply } from '../session/step.js';
 import type { Spent } from '../session/usage.js';
 import type { Verdict } from '../session/verdict.js';
+import { stepSummary } from '../session/run-text.js';
 import { drive, type Ports } from '../strategies/drive.js';
 import { strategies } from '../strategies/strategies.js';
 import { Halt } from '../strategies/strategy.js';
 import { decideSignal, decideUpdate, followUpUpdate, snapshotQuery, stopSignal, type DecideInput } from './messages.js';
+import { createRunPage } from './run-page.js';
 
 /** A request, or what a run carried over: continue-as-new alone sends the latter. */
 export type Nl2codeInput = { request: Request; carried?: undefined } | { request?: Request; carried: SessionState };
@@ -42,6 +44,7 @@ export async function nl2codeWorkflow(input: Nl2codeInput): Promise<Nl2codeResul
   let verdict: Verdict | null = null;
   let closing = false;
   let cancelStep = () => {};
+  const page = createRunPage(state);
 
   const take = ({ proposal, actor: given, decision }: DecideInput) => {
     const actor = named(given);
@@ -66,17 +69,26 @@ export async function nl2codeWorkflow(input: Nl2codeInput): Promise<Nl2codeResul
     if (why) state.facts.push({ kind: 'ignored-decision', proposal: named(input?.proposal), actor: named(input?.actor), why });
     else take(input);
   });
-  wf.setHandler(followUpUpdate, (request) => ({ before: enqueue(state, request) }), {
-    validator: (request) => {
-      const why = followUpProblem(state, request);
-      if (why) throw wf.ApplicationFailure.nonRetryable(why, 'bad-request');
+  wf.setHandler(
+    followUpUpdate,
+    (request) => {
+      const before = enqueue(state, request);
+      page.again();
+      return { before };
     },
-  });
+    {
+      validator: (request) => {
+        const why = followUpProblem(state, request);
+        if (why) throw wf.ApplicationFailure.nonRetryable(why, 'bad-request');
+      },
+    },
+  );
   wf.setHandler(stopSignal, (input) => {
     for (const waiting of state.queue) waiting.stop = true;
     if (closing || state.stopping) return;
     state.stopping = true;
     state.facts.push({ kind: 'stop', actor: named(input?.actor) });
+    page.again();
     cancelStep();
   });
   wf.setHandler(snapshotQuery, () => ({
@@ -113,9 +125,10 @@ export async function nl2codeWorkflow(input: Nl2codeInput): Promise<Nl2codeResul
       else cancelStep = () => scope.cancel();
       const proxy = call.kind === 'execute' ? executing : asking;
       const { session: _session, kind, ...sent } = call;
-      const run = proxy[`nl2code-${kind}`] as (sent: SentCall<K>) => Promise<StepReply<K>>;
+      page.works(call);
+      const { executeWithOptions } = proxy[`nl2code-${kind}`] as unknown as { executeWithOptions(options: wf.ActivityOptions, args: [SentCall<K>]): Promise<StepReply<K>> };
       try {
-        return await scope.run(() => run(sent));
+        return await scope.run(() => executeWithOptions({ summary: stepSummary(call) }, [sent]));
       } catch (error) {
         if (bracket) throw error;
         if (root.consideredCancelled) throw cancelled();
@@ -125,13 +138,15 @@ export async function nl2codeWorkflow(input: Nl2codeInput): Promise<Nl2codeResul
         cancelStep = () => {};
       }
     },
-    async decision() {
+    async decision(proposal) {
       answer = undefined;
+      page.waits(proposal);
       try {
-        await wf.condition(() => answer !== undefined || ended() !== undefined, state.request.approval.expiryMs);
+        await wf.condition(() => answer !== undefined || ended() !== undefined, state.request.approval.expiryMs, { summary: 'the approval expires' });
       } catch (error) {
         throw root.consideredCancelled ? cancelled() : error;
       }
+      page.goesOn();
       const over = ended();
       if (over && !answer) throw over;
       return answer ?? { actor: 'clock', decision: { kind: 'expired' } };
@@ -147,6 +162,7 @@ export async function nl2codeWorkflow(input: Nl2codeInput): Promise<Nl2codeResul
   do {
     verdict = null;
     late = false;
+    if (state.strategy === null) page.begins();
     const clock = new wf.CancellationScope();
     const { deadline } = state.request.budget;
     if (deadline) {
@@ -156,9 +172,10 @@ export async function nl2codeWorkflow(input: Nl2codeInput): Promise<Nl2codeResul
       };
       // oxlint-disable-next-line no-restricted-properties -- the SDK's clock, which replay sets
       const left = Date.parse(deadline) - Date.now();
-      clock.run(() => wf.sleep(Math.max(1, left))).then(passed, () => undefined);
+      clock.run(() => wf.sleep(Math.max(1, left), { summary: 'the deadline of the request' })).then(passed, () => undefined);
     }
     verdict = await drive(strategies[state.request.strategy], state, ports);
+    page.ends(verdict);
     clock.cancel();
     await handled();
   } while (takeNext(state));

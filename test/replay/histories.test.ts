@@ -13,7 +13,7 @@ const replay = (bundle: string, history: unknown, maxCachedWorkflows?: number) =
 
 test('every strategy and every message is recorded', () => {
   const names = new Set(histories.map(({ name }) => name.replace(/\.\d+$/, '')));
-  expect([...names].sort()).toEqual(['approval-edit', 'approval-every-cell', 'approval-expired', 'approval-plan', 'approval-plan-edit', 'approval-signal', 'auto', 'budget', 'chained', 'codeact', 'continued', 'deadline', 'follow-up', 'follow-up-queued', 'react', 'rejected', 'single-shot', 'stop']);
+  expect([...names].sort()).toEqual(['approval-edit', 'approval-every-cell', 'approval-expired', 'approval-plan', 'approval-plan-edit', 'approval-signal', 'auto', 'budget', 'chained', 'codeact', 'continued', 'deadline', 'follow-up', 'follow-up-queued', 'labelled', 'react', 'rejected', 'single-shot', 'stop']);
   expect(histories.filter(({ name }) => name.startsWith('continued.')).length).toBeGreaterThan(1);
 });
 

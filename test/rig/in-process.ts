@@ -6,7 +6,7 @@ import { createAdmission, type RequestOptions } from '../../src/admission/admit.
 import { Nl2codeClient } from '../../src/client.js';
 import type { ResolvedConfig } from '../../src/config.js';
 import { Nl2codePlugin } from '../../src/plugin.js';
-import { SessionStore } from '../../src/store/session-store.js';
+import type { SessionStore } from '../../src/store/session-store.js';
 import { scriptedModel } from '../../src/testing/scripted-model.js';
 import { isolatedConfig, testWorld } from '../../src/testing/test-world.js';
 import type { World } from '../../src/world.js';
@@ -35,8 +35,9 @@ export interface InProcess {
 }
 
 /** A real worker of this process on the suite's server, a real scripted model, real sandboxes. */
-export async function startInProcess(address: string, options: { maxCachedWorkflows?: number; interceptors?: WorkerOptions['interceptors']; world?: (world: World) => World } = {}): Promise<InProcess> {
+export async function startInProcess(address: string, options: { maxCachedWorkflows?: number; interceptors?: WorkerOptions['interceptors']; world?: (world: World) => World; namespace?: string } = {}): Promise<InProcess> {
   const model = await scriptedModel([PLAYBOOKS, join(ROOT, 'packs', 'marketing', 'playbooks')]);
+  const { namespace = 'default' } = options;
   const taskQueue = `test-${process.pid}-${Math.random().toString(36).slice(2)}`;
   const real = testWorld({ model, sandbox: 'real' });
   const { dir, config } = real;
@@ -45,6 +46,7 @@ export async function startInProcess(address: string, options: { maxCachedWorkfl
   const native = await NativeConnection.connect({ address });
   const worker = await Worker.create({
     connection: native,
+    namespace,
     taskQueue,
     workflowBundle: { codePath: join(ROOT, 'dist', 'workflow-bundle.js') },
     plugins: [new Nl2codePlugin({ world })],
@@ -52,8 +54,8 @@ export async function startInProcess(address: string, options: { maxCachedWorkfl
     ...(options.maxCachedWorkflows === undefined ? {} : { maxCachedWorkflows: options.maxCachedWorkflows }),
   });
   const running = worker.run();
-  const temporal = new Client({ connection });
-  const store = new SessionStore(dir);
+  const temporal = new Client({ connection, namespace });
+  const { store } = world;
   return {
     dir,
     temporal,
