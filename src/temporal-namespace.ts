@@ -47,12 +47,16 @@ export async function readNamespace(connection: Services, namespace: string): Pr
   return { retentionMs: ttl ? Number(ttl.seconds) * 1000 : null, missing: await missingAttributes(connection, namespace).catch(() => OURS) };
 }
 
-/** Lengthens the retention of the embedded server's namespace; one that somebody has set stands. */
-export async function keepRuns(connection: Services, namespace: string): Promise<void> {
-  const { retentionMs } = await readNamespace(connection, namespace);
+/** Makes the embedded server's namespace ours: registers what it lacks, and lengthens its retention; one that somebody has set stands. */
+export async function prepareNamespace(connection: Services, namespace: string): Promise<void> {
+  const { retentionMs, missing } = await readNamespace(connection, namespace);
+  const within = <T>(call: () => Promise<T>) => connection.withDeadline(Date.now() + CALL_MS, call);
+  // The dev server registers what it is started with in a new database only.
+  const searchAttributes = Object.fromEntries(missing.filter(({ has }) => has === undefined).map(({ name, type }) => [name, TYPES.indexOf(type)]));
+  if (Object.keys(searchAttributes).length > 0) await within(() => connection.operatorService.addSearchAttributes({ namespace, searchAttributes }));
   if (retentionMs !== UNTOUCHED_MS) return;
   const config = { workflowExecutionRetentionTtl: { seconds: (EMBEDDED_RETENTION_MS / 1000) as never } };
-  await connection.withDeadline(Date.now() + CALL_MS, () => connection.workflowService.updateNamespace({ namespace, config }));
+  await within(() => connection.workflowService.updateNamespace({ namespace, config }));
 }
 
 /** One sentence for people whose namespace lacks search attributes: what is off, and the commands that change it. Pure. */

@@ -4,7 +4,7 @@ import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/wo
 import type { ResolvedConfig } from './config.js';
 import { Nl2codePlugin } from './plugin.js';
 import { connectOptions } from './temporal-connection.js';
-import { keepRuns } from './temporal-namespace.js';
+import { prepareNamespace } from './temporal-namespace.js';
 import { createWorld } from './world.js';
 
 /** What `up` hands its worker processes: the configuration, and where the embedded parts listen. */
@@ -28,7 +28,8 @@ export async function runWorker({ config, address, modelUrl }: WorkerProcessConf
   const connection = await NativeConnection.connect(connectOptions(config, address ?? undefined));
   try {
     const worker = await Worker.create({ connection, namespace: config.namespace, taskQueue: config.taskQueue, ...workflowSource(), plugins: [new Nl2codePlugin({ world })] });
-    if (address !== null) keepRuns(connection, config.namespace).catch(() => undefined);
+    // A server that can't be prepared serves sessions all the same.
+    if (address !== null) await prepareNamespace(connection, config.namespace).catch(() => undefined);
     const running = worker.run();
     const shutdown = () => worker.getState() === 'RUNNING' && worker.shutdown();
     signal.addEventListener('abort', shutdown, { once: true });

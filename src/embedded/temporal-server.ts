@@ -64,7 +64,7 @@ export async function prepareTemporalServer(options: TemporalServerOptions): Pro
 function launch(options: TemporalServerOptions, port: number, uiPort: number | null, logFile: string): ChildProcess {
   const args = ['server', 'start-dev', '--ip', LOOPBACK, '--port', String(port), '--namespace', options.namespace, '--db-filename', databaseFile(options.dataDir)];
   args.push(...(uiPort === null ? ['--headless'] : ['--ui-port', String(uiPort)]), '--log-level', 'error');
-  // Naming those it has already is harmless, and a database from before has them from now on.
+  // In a new database only; the worker registers them in an old one.
   for (const value of SEARCH_ATTRIBUTES) args.push('--search-attribute', value);
   for (const value of TUNING) args.push('--dynamic-config-value', value);
   for (const value of ['journal_mode=WAL', `synchronous=${options.durability === 'host' ? 2 : 1}`]) args.push('--sqlite-pragma', value);

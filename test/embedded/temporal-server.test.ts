@@ -9,7 +9,7 @@ import { packageRoot } from '../../src/config/package-root.js';
 import { freePort } from '../../src/embedded/port.js';
 import { findTemporalExecutable } from '../../src/embedded/temporal-executable.js';
 import { databaseFile, prepareTemporalServer } from '../../src/embedded/temporal-server.js';
-import { EMBEDDED_RETENTION_MS, keepRuns, readNamespace, SEARCH_ATTRIBUTES } from '../../src/temporal-namespace.js';
+import { EMBEDDED_RETENTION_MS, prepareNamespace, readNamespace, SEARCH_ATTRIBUTES } from '../../src/temporal-namespace.js';
 import { answers, until } from './host-room.js';
 
 const executable = findTemporalExecutable(join(packageRoot(), '.runtime'));
@@ -31,11 +31,10 @@ test('a database from before gets our search attributes and a longer retention; 
   const connection = await Connection.connect({ address: server.address });
   try {
     const namespace = () => readNamespace(connection, 'default');
-    await until('search attributes', async () => (await namespace()).missing.length === 0);
-    await keepRuns(connection, 'default');
+    await prepareNamespace(connection, 'default');
     expect(await namespace()).toEqual({ retentionMs: EMBEDDED_RETENTION_MS, missing: [] });
     await connection.workflowService.updateNamespace({ namespace: 'default', config: { workflowExecutionRetentionTtl: { seconds: 172_800 as never } } });
-    await keepRuns(connection, 'default');
+    await prepareNamespace(connection, 'default');
     expect((await namespace()).retentionMs).toBe(172_800_000);
   } finally {
     await connection.close();
