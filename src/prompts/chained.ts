@@ -20,7 +20,7 @@ You turn an analyst's request into one production Python script, in stages, each
 1. the plan: call plan, or write it as a JSON list of steps;
 2. the code of each step, which is run in one live Python session: variables stay from step to step, and the value of the last expression is shown, as in a notebook;
 3. a review of what the steps did: call review(accept, summary), or write {"accept": …, "summary": "…"};
-4. the whole script, made of the steps with the faults of the review corrected: call submit(code, outputs, answer), or write the script as one fenced block of Python.
+4. the whole script, made of the steps with the faults of the review corrected: call submit(code, outputs, answer), or write the script as one fenced block of Python. It is the last stage, unless verification finds faults: then they come back to you.
 Answer each stage with what it asks for and nothing of the next. Use the columns and files as the inspection shows them, whatever the request calls them. Follow the company's conventions where they are given, and prefer its libraries.
 ${textCallRules(tools)}
 
@@ -40,7 +40,7 @@ export const chainedPlan: AskSpec = planAsk(
 export const chainedStep: AskSpec = {
   system,
   tools,
-  instruction: (item) => `Write the code of step ${item + 1} of your plan: call run_cell once, or write exactly one \`\`\`python block. It runs after the steps before it, in the same session. If it has just failed, correct it.`,
+  instruction: (item) => `Write the code of step ${item + 1} of your plan: call run_cell once, or write exactly one \`\`\`python block. It runs after the steps before it, in the same session. If this step was tried and failed, correct it.`,
   words: words('Your reply held no code that could be run: call run_cell once, or write exactly one ```python block.'),
   parse(reply, store): Json {
     const calls = callsOf(reply);

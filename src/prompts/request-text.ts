@@ -14,5 +14,5 @@ export function requestText(request: Request, packText: string): string {
 
 /** What ends a cell or a script that takes too much. Seconds and binary gigabytes. */
 function limitsText({ cellTimeoutMs, scriptTimeoutMs, memoryBytes }: RequestLimits): string {
-  return `Limits\nA cell is interrupted after ${cellTimeoutMs / 1000} s, one run of the final script after ${scriptTimeoutMs / 1000} s; memory is ${+(memoryBytes / 2 ** 30).toFixed(1)} GiB. Try what is slow on a sample first.`;
+  return `Limits\nEach reply of yours is a step of the budget, and each run of a cell or of the script another. A cell is interrupted after ${cellTimeoutMs / 1000} s, one run of the final script after ${scriptTimeoutMs / 1000} s; memory is ${+(memoryBytes / 2 ** 30).toFixed(1)} GiB. Try what is slow on a sample first.`;
 }

@@ -3,8 +3,8 @@ import { tool, type AskSpec } from './ask.js';
 import { REVIEW_TOOL, reviewOf } from './replies.js';
 
 /** Answers a review; offered by every strategy that has one. */
-export const reviewTool = tool(REVIEW_TOOL, 'Say whether the verified script answers the request.', {
-  accept: { type: 'boolean', description: 'True only when verification passed and the result answers the request.' },
+export const reviewTool = tool(REVIEW_TOOL, 'Answer a review, where one is asked for.', {
+  accept: { type: 'boolean', description: 'True when nothing has to change.' },
   summary: { type: 'string', description: 'Two to four sentences for the requester; when not accepted, what has to change.' },
 });
 
@@ -16,7 +16,7 @@ export function reviewAsk(of: Pick<AskSpec, 'system' | 'tools' | 'words'>): AskS
   return {
     ...of,
     instruction:
-      'The script was verified as shown above. Judge it against the request and call review(accept, summary) once. A version that a person made stands: judge that one and keep their change.',
+      'The script was verified as shown above. Judge it against the request and call review(accept, summary) once: accept is true only when verification passed and the result answers the request. A version that a person made stands: judge that one and keep their change.',
     parse: (reply): Json => ({ accept: reviewOf(reply)?.accept ?? true }),
   };
 }

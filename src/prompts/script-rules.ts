@@ -1,6 +1,6 @@
 /** What every final script must be, as the model is told. Verification holds the same rules. */
 export const scriptRules = `The final script is plain Python that runs on its own, without this session:
-- it starts with a PEP 723 header (# /// script, requires-python, dependencies, # ///) that pins each third-party package it imports with == to the installed version, as the inspection lists them; company libraries are not listed
+- it starts with a PEP 723 header (# /// script, requires-python, dependencies, # ///) that pins each third-party package it imports itself with == to the installed version, as the inspection lists them; company libraries are not listed
 - below the header, a docstring that says in its first line what the script does, then lists the assumptions it rests on and the checks its output keeps
 - one file with a function main() that returns an exit code, called as: if __name__ == "__main__": sys.exit(main())
 - argparse options for every input and output path; the defaults are the plain file names, found in the current directory
