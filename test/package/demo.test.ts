@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { ROOT } from '../rig/in-process.js';
 
-test('the demo with another seed kills its worker, takes the edit, and leaves verified files where it says', { timeout: 180_000 }, async () => {
+test('the demo with another seed kills its worker, takes the edit, and leaves verified files where it says', { timeout: 240_000 }, async () => {
   const out = mkdtempSync(join(tmpdir(), 'demo-'));
   try {
     const demo = spawn(process.execPath, [join(ROOT, 'dist', 'demo.js'), '--seed', '7', '--out', out], { cwd: ROOT, stdio: ['ignore', 'pipe', 'pipe'] });
