@@ -1,4 +1,5 @@
 import type { Proxies } from './model/proxy.js';
+import type { Exposure } from './session/exposure.js';
 import type { ApprovalPolicy, Isolation, RequestBudget, RequestLimits, StrategyName } from './session/request.js';
 
 /** US dollars per million tokens. All zero declares a free model. */
@@ -49,11 +50,14 @@ export interface ResolvedConfig {
   packDirs: string[];
   /** What survives: any `kill -9`, or a power cut too. */
   durability: 'process' | 'host';
+  /** What of the data a model may read at most; a request may ask for less. */
+  exposure: { max: Exposure };
   /** What a request gets when it does not say. */
   defaults: {
     strategy: StrategyName;
     pack: string | null;
     approval: ApprovalPolicy;
+    exposure: Exposure;
     approvalExpiryMs: number;
     /** `maxRepairs` null: what the strategy suits (`defaultRepairs`). */
     limits: Omit<RequestLimits, 'maxRepairs'> & { maxRepairs: number | null };

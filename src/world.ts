@@ -35,6 +35,7 @@ export function createWorld(config: ResolvedConfig, modelUrl?: string | null): W
     verifier: createVerifier({ kernels }),
     pack: createPackReader(config.packDirs),
     leaseMs: config.sandbox.leaseMs,
+    maxExposure: config.exposure.max,
     backend,
     ready() {
       // What dead workers left of sandboxes that have ended; living ones belong to their sessions.

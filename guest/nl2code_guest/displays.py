@@ -22,6 +22,7 @@ from nl2code_guest.reply import (
     TEXT_TYPES,
     WireDisplay,
 )
+from nl2code_guest.shapes import shape_of
 from nl2code_guest.tables import is_table, table_texts
 from nl2code_guest.texts import bound
 
@@ -76,6 +77,15 @@ class Shown:
             self.add(figure)
 
     def _show(self, value: object) -> WireDisplay:
+        shown = self._shown(value)
+        try:
+            shown["shape"] = shape_of(value)
+        except Exception:
+            # A table that is broken inside has shown itself as such.
+            shown["shape"] = {"type": type(value).__name__[:100]}
+        return shown
+
+    def _shown(self, value: object) -> WireDisplay:
         if _is_quick(value):
             return self._to_wire({"text/plain": repr(value)})
         seconds = FIGURE_SECONDS if figures.is_figure(value) else SHOW_SECONDS

@@ -15,6 +15,7 @@ from typing import Any
 from nl2code_guest.inspection_columns import describe_columns
 from nl2code_guest.inspection_files import Unreadable, kind_of, read_table
 from nl2code_guest.installed import installed_packages
+from nl2code_guest.sensitive import Sensitive
 
 #: What a model is shown of one observation is about this long.
 MAX_CHARS = 7_500
@@ -22,8 +23,11 @@ _MIN_FILE_CHARS = 900
 _MAX_FILES = 60
 
 
-def report() -> None:
-    """Prints the versions a script can pin and the look at every file in `NL2CODE_INPUTS` (default `/inputs`)."""
+def report(keep_sensitive: bool = False) -> None:
+    """Prints the versions a script can pin and the look at every file in `NL2CODE_INPUTS` (default `/inputs`).
+
+    With `keep_sensitive`, hashes of what a model must not read are left for the host; see `sensitive`.
+    """
     folder = os.environ.get("NL2CODE_INPUTS", "/inputs")
     print(_versions())
     try:
@@ -31,23 +35,35 @@ def report() -> None:
     except OSError as error:
         print(f"The inputs can't be listed: {error.strerror}.")
         return
+    sensitive = Sensitive() if keep_sensitive else None
+    told = _print_look(folder, names, sensitive)
+    if sensitive is not None:
+        for name in names[told:]:
+            describe_file(os.path.join(folder, name), name, _MIN_FILE_CHARS, sensitive)
+        sensitive.write(_versions())
+
+
+def _print_look(folder: str, names: list[str], sensitive: Sensitive | None) -> int:
+    """How many files there was room for."""
     if not names:
         print("There are no input files.")
-        return
+        return 0
     print(f"{_some(len(names), 'input file')}, in the current directory under {_their(names)}.")
     left = MAX_CHARS
-    for number, name in enumerate(names[:_MAX_FILES]):
-        share = max(_MIN_FILE_CHARS, left // min(len(names) - number, _MAX_FILES))
-        text = describe_file(os.path.join(folder, name), name, min(share, left))
+    told = 0
+    for name in names[:_MAX_FILES]:
+        share = max(_MIN_FILE_CHARS, left // min(len(names) - told, _MAX_FILES))
+        text = describe_file(os.path.join(folder, name), name, min(share, left), sensitive)
         print(f"\n{text}")
+        told += 1
         left -= len(text)
         if left < 200:
-            _name_rest(names[number + 1 :])
-            return
-    _name_rest(names[_MAX_FILES:])
+            break
+    _name_rest(names[told:])
+    return told
 
 
-def describe_file(path: str, name: str, most: int) -> str:
+def describe_file(path: str, name: str, most: int, sensitive: Sensitive | None = None) -> str:
     """What one file holds, in at most about `most` characters. Never raises for what is in it."""
     title = _shown_name(name)
     try:
@@ -58,24 +74,28 @@ def describe_file(path: str, name: str, most: int) -> str:
         if size == 0:
             return f"{title} · empty, 0 bytes"
         title = f"{title} · {{}} · {_size(size)}"
-        return _guarded(lambda: _describe(path, name, title, most), title)
+        broken = (lambda: sensitive.unread(name)) if sensitive else (lambda: None)
+        return _guarded(lambda: _describe(path, name, title, most, sensitive), title, broken)
     except OSError as error:
         return f"{title} · can't be opened: {error.strerror}."
 
 
-def _guarded(describe: Callable[[], str], title: str) -> str:
+def _guarded(describe: Callable[[], str], title: str, broken: Callable[[], object]) -> str:
     try:
         return describe()
     except Unreadable as error:
+        broken()
         return title.format(error.kind) + f"\n  {error}"
     except MemoryError:
+        broken()
         return title.format("file") + "\n  It is too large to be looked at as a whole here; read it in pieces."
     except Exception as error:
+        broken()
         first = (str(error).splitlines() or [""])[0][:160]
         return title.format("file") + f"\n  It can't be read: {type(error).__name__}: {first}"
 
 
-def _describe(path: str, name: str, title: str, most: int) -> str:
+def _describe(path: str, name: str, title: str, most: int, sensitive: Sensitive | None) -> str:
     kind = kind_of(path, name)
     if kind is None:
         raise Unreadable("unknown kind", "It is neither a table nor text.")
@@ -84,8 +104,12 @@ def _describe(path: str, name: str, title: str, most: int) -> str:
         if part.table is None:
             lines.append(title.format(part.kind) if not lines else f"  {part.kind}")
             lines += [f"  {note}" for note in part.notes]
+            if sensitive is not None:
+                sensitive.other(path, name, part.kind)
             continue
         rows = part.rows if part.rows is not None else len(part.table)
+        if sensitive is not None:
+            sensitive.part(name, part.kind, part.code, part.table, rows)
         shape = f"{part.kind} · {_some(rows, 'row')} × {_some(part.table.shape[1], 'column')}"
         lines.append(title.format(shape) if not lines else f"  {shape}")
         lines.append(f"  {part.code}")

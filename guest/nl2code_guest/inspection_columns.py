@@ -14,12 +14,14 @@ _MAX_CATEGORY_CHARS = 30
 _MAX_NAME_CHARS = 60
 _SAMPLE = 2_000
 _LONG_ID_DIGITS = 9
-_PERSONAL = re.compile(
+#: Column names that speak of persons, and names of other things that look alike.
+PERSONAL = re.compile(
     r"name|mail|phone|mobile|fax|(^|_)tel|addr|street|strasse|contact|person|birth|(^|_)dob|iban|passport|ssn|"
-    r"comment|note|remark|message|descr|(^|_)ip(_|$)|owner|manager|agent|employee|author|signature",
+    r"comment|note|remark|message|descr|(^|_)ip(_|$)|owner|manager|agent|employee|author|signature|"
+    r"kunde|client(e|_|$)|customer$|patient|mitarbeiter|nombre|pr[eé]nom|kontakt|adress|notiz|bemerk|kommentar",
     re.IGNORECASE,
 )
-_NOT_PERSONAL = re.compile(
+NOT_PERSONAL = re.compile(
     r"(file|product|campaign|event|channel|segment|country|store|plan|column|brand|city)_?name", re.I
 )
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
@@ -114,7 +116,7 @@ def _texts(present: Any, distinct: int, name: str) -> str:
         dates = _dates(present, sample)
         if dates:
             return dates
-    personal = bool(_PERSONAL.search(name)) and not _NOT_PERSONAL.search(name)
+    personal = bool(PERSONAL.search(name)) and not NOT_PERSONAL.search(name)
     if not personal and distinct <= _MAX_CATEGORIES and distinct < len(present) and not any(map(_is_private, sample)):
         values = [str(value) for value in present.unique()]
         if all(len(value) <= _MAX_CATEGORY_CHARS for value in values) and not any(map(_is_private, values)):

@@ -5,8 +5,9 @@ What the kernel says is hostile, since user code shares its process: every field
 
 from __future__ import annotations
 
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal, NotRequired, TypedDict
 
+from nl2code_guest.shapes import Shape, checked_shape
 from nl2code_guest.texts import WireText, bound, clean
 
 Ended = Literal["ok", "error", "timeout", "interrupted", "kernel-died"]
@@ -30,6 +31,7 @@ class WireDisplay(TypedDict):
 
     text: dict[str, WireText]
     images: dict[str, int]
+    shape: NotRequired[Shape]
 
 
 class WireError(TypedDict):
@@ -98,6 +100,9 @@ class KernelSaid:
 
     def _display(self, raw: dict[str, Any]) -> WireDisplay:
         shown: WireDisplay = {"text": {}, "images": {}}
+        shape = checked_shape(raw.get("shape"))
+        if shape is not None:
+            shown["shape"] = shape
         text, images = raw.get("text"), raw.get("images")
         for mime in TEXT_TYPES:
             value = text.get(mime) if isinstance(text, dict) else None

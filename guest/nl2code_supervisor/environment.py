@@ -81,6 +81,7 @@ def environment(spec: Spec, at: Places) -> dict[str, str]:
         "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHON_CPU_COUNT": str(cpus),
         "NL2CODE_INPUTS": at.inputs,
+        "NL2CODE_CHECKPOINT": at.checkpoint,
         # One thread per CPU of the limit, not of the machine: at 64 cores OpenBLAS alone would pass the process limit.
         "OMP_NUM_THREADS": threads,
         "OPENBLAS_NUM_THREADS": threads,

@@ -1,10 +1,14 @@
 import { join } from 'node:path';
 import { applicableChecks, type Pack } from '../context/pack.js';
-import type { WireDisplay, WireReply } from '../kernel/protocol.js';
+import { fullLens } from '../exposure/lens.js';
+import { LiveText } from '../exposure/live-text.js';
+import type { KernelCell } from '../kernel/kernels.js';
+import type { WireDisplay, WireReply, WireShape } from '../kernel/protocol.js';
 import { agreedPlan } from '../session/agreed-plan.js';
 import { canonical } from '../session/canonical.js';
 import type { CodeRef } from '../session/decision.js';
 import { Nl2codeError } from '../session/error-table.js';
+import { exposureOf } from '../session/exposure.js';
 import type { Json } from '../session/json.js';
 import type { CellObservation, Display, VerificationObservation } from '../session/observation.js';
 import type { InputRef, Request } from '../session/request.js';
@@ -17,52 +21,59 @@ import type { SessionFolder } from '../store/session-store.js';
 import { plain } from '../verification/plain-text.js';
 import { requests } from '../store/read-result.js';
 import { lastVerified } from './last-verified.js';
+import { Exposures, lookCell } from './exposure.js';
 import { readScript } from './read-script.js';
 import { nextCell, requestOf } from './past.js';
 import { sandboxSpec, verificationFolder } from './sandbox-spec.js';
 import { step, type StepDone, type StepScene } from './step.js';
 import type { StepWorld } from './world.js';
 
-/** The built-in look at the inputs; it leaves no name behind. */
-export const INSPECT_CELL = "__import__('nl2code_guest.inspection', fromlist=['report']).report()";
 const MAX_OUTPUT_CHARS = 20_000;
 
 /** Runs a cell in the session's kernel, or verifies the final script in fresh sandboxes. */
 export function createExecute(world: StepWorld): (call: StepCall<'execute'>) => Promise<StepReply<'execute'>> {
+  const exposures = new Exposures(world);
   return (call) =>
     step(world, call, async (scene) => {
       const { request } = requestOf(scene.past);
       const pack = request.pack ? await world.pack(request.pack) : null;
-      return call.args.target === 'script' ? verify(world, scene, request, pack) : runCell(world, scene, request, pack);
+      return call.args.target === 'script' ? verify(world, exposures, scene, request, pack) : runCell(world, exposures, scene, request, pack);
     });
 }
 
-async function runCell(world: StepWorld, { call, folder, past, attempt, scheduledMs, events, signal }: StepScene<'execute'>, request: Request, pack: Pack | null): Promise<StepDone> {
+async function runCell(world: StepWorld, exposures: Exposures, { call, folder, past, attempt, scheduledMs, events, signal }: StepScene<'execute'>, request: Request, pack: Pack | null): Promise<StepDone> {
   const inspecting = call.args.target === 'inspect';
-  const code = inspecting ? INSPECT_CELL : codeText(folder, call.args.code);
-  const { reply, attachments } = await world.kernels.runCell(
-    sandboxSpec(world, folder, call.session, request, pack),
-    { session: call.session, k: nextCell(past), code, epoch: [scheduledMs, attempt], timeoutMs: request.limits.cellTimeoutMs, maxOutputChars: MAX_OUTPUT_CHARS },
-    {
-      signal,
-      onOutput: (stream, text) => events.emit('cell-output', { stream, text }),
-      onSandbox: (event) => events.emit(event === 'lost' ? 'kernel-lost' : 'sandbox-started', { event }),
-    },
-  );
-  const observation = toObservation(folder, nextCell(past), reply, attachments);
+  const looking = inspecting && exposureOf(request) !== 'full';
+  const code = inspecting ? lookCell(looking) : codeText(folder, call.args.code);
+  const spec = sandboxSpec(world, folder, call.session, request, pack);
+  const cell: KernelCell = { session: call.session, k: nextCell(past), code, epoch: [scheduledMs, attempt], timeoutMs: request.limits.cellTimeoutMs, maxOutputChars: MAX_OUTPUT_CHARS };
+  const before = looking ? null : exposures.lens(folder, call.session, past, request, pack);
+  const tell = (stream: string, text: string) => before && events.emit('cell-output', { stream, text: before.lens.live(text) });
+  const live = new LiveText(tell);
+  const { reply, attachments } = await world.kernels.runCell(spec, cell, {
+    signal,
+    onOutput: (stream, text) => (before?.lens === fullLens ? tell(stream, text) : live.take(stream, text)),
+    onSandbox: (event) => events.emit(event === 'lost' ? 'kernel-lost' : 'sandbox-started', { event }),
+  });
+  live.end();
+  const look = looking ? await exposures.keep(folder, spec, cell, reply, signal) : undefined;
+  const { lens, seen: inputs } = before ?? exposures.lens(folder, call.session, past, request, pack, look);
+  const { observation: seen, shapes } = toObservation(folder, cell.k, look?.reply ? { ...reply, stdout: look.reply.stdout, stderr: look.reply.stderr } : reply, attachments);
+  const observation = looking ? lens.inputs(seen, inputs) : lens.cell(seen, shapes);
   const hash = inspecting ? null : folder.blobs.put(code);
   return {
     value: { ok: reply.ended === 'ok', sig: signature(observation), ...unparsed(cellSyntax(observation)) } as Json,
-    refs: { ...(hash ? { code: hash } : {}), observation: folder.blobs.keep(JSON.stringify(observation)) },
+    refs: { ...(hash ? { code: hash } : {}), observation: folder.blobs.keep(JSON.stringify(observation)), ...(look?.sensitive ? { sensitive: look.sensitive } : {}) },
   };
 }
 
-async function verify(world: StepWorld, { call, folder, past, key, attempt, events, signal }: StepScene<'execute'>, request: Request, pack: Pack | null): Promise<StepDone> {
+async function verify(world: StepWorld, exposures: Exposures, { call, folder, past, key, attempt, events, signal }: StepScene<'execute'>, request: Request, pack: Pack | null): Promise<StepDone> {
   const script = scriptText(folder, call.args.code);
   const outputs = [...new Set([...request.outputs.map((output) => output.path), ...submittedOutputs(folder, past, call.args.call)])];
   const spec = sandboxSpec(world, folder, call.session, request, pack);
   const before = lastVerified(folder, past);
-  const observation: VerificationObservation = await world.verifier.verify(
+  const { lens } = exposures.lens(folder, call.session, past, request, pack);
+  const seen = await world.verifier.verify(
     {
       session: call.session,
       folder: verificationFolder(folder, key, attempt),
@@ -83,8 +94,9 @@ async function verify(world: StepWorld, { call, folder, past, key, attempt, even
       keys: Object.fromEntries((pack?.outputs ?? []).flatMap(({ path, key }) => (key === null ? [] : [[path, key]]))),
       keep: (fd, maxBytes) => folder.blobs.putFrom(fd, maxBytes),
     },
-    { signal, onProgress: (check) => events.emit('verification-progress', check as unknown as Json) },
+    { signal, onProgress: (check) => events.emit('verification-progress', lens.check(check) as unknown as Json) },
   );
+  const observation = lens.verification(seen, script);
   const hash = script === null ? null : folder.blobs.put(script);
   return {
     value: { ok: observation.ok, ...(hash ? { code: hash } : {}), sig: signature(observation), ...unparsed(observation.findings.find(({ code }) => code === 'syntax-error')?.message) } as Json,
@@ -119,17 +131,23 @@ function submittedOutputs(folder: SessionFolder, past: readonly Link[], callId: 
   return reply ? promisedOutputs(JSON.parse(folder.blobs.text(reply)) as ModelReply, callId) : [];
 }
 
-function toObservation(folder: SessionFolder, k: number, reply: WireReply, attachments: Buffer[]): CellObservation {
-  const display = ({ text, images }: WireDisplay): Display => ({
-    text,
-    images: Object.fromEntries(
-      Object.entries(images).flatMap(([mime, index]) => {
-        const bytes = attachments[index];
-        return bytes ? [[mime, { hash: folder.blobs.put(bytes), bytes: bytes.length }]] : [];
-      }),
-    ),
-  });
-  return {
+/** What a cell did, and the shapes of what it showed: they are no part of what is stored. */
+function toObservation(folder: SessionFolder, k: number, reply: WireReply, attachments: Buffer[]): { observation: CellObservation; shapes: Map<Display, WireShape | undefined> } {
+  const shapes = new Map<Display, WireShape | undefined>();
+  const display = ({ text, images, shape }: WireDisplay): Display => {
+    const shown: Display = {
+      text,
+      images: Object.fromEntries(
+        Object.entries(images).flatMap(([mime, index]) => {
+          const bytes = attachments[index];
+          return bytes ? [[mime, { hash: folder.blobs.put(bytes), bytes: bytes.length }]] : [];
+        }),
+      ),
+    };
+    shapes.set(shown, shape);
+    return shown;
+  };
+  const observation: CellObservation = {
     kind: 'cell',
     k,
     ended: reply.ended,
@@ -141,6 +159,7 @@ function toObservation(folder: SessionFolder, k: number, reply: WireReply, attac
     ms: reply.ms,
     freshKernel: reply.freshKernel,
   };
+  return { observation, shapes };
 }
 
 /** Digest of what was seen, without times and the cell's number: equal for two cells that showed the same. */

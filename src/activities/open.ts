@@ -2,6 +2,7 @@ import { outputsText, packText } from '../context/pack-text.js';
 import { placeFile } from '../sandbox/place-file.js';
 import { Nl2codeError } from '../session/error-table.js';
 import type { Json } from '../session/json.js';
+import { exposureOf, looser } from '../session/exposure.js';
 import type { SessionFolder } from '../store/session-store.js';
 import { requestProblem } from '../session/session-state.js';
 import type { StepCall, StepReply } from '../session/step.js';
@@ -29,6 +30,8 @@ export function createOpen(world: StepWorld) {
     return step(world, { ...call, parent: head, seq }, async () => {
       const problem = requestProblem(request);
       if (problem) throw new Nl2codeError('bad-request', problem);
+      const exposure = exposureOf(request);
+      if (looser(exposure, world.maxExposure)) throw new Nl2codeError('bad-request', `The request's exposure is ${exposure}, and this worker shows a model ${world.maxExposure} at most: ask for less.`, { remedy: '' });
       for (const [parent, refs] of [[folder.inputs, request.inputs], [folder.truth, request.truth]] as const) {
         for (const { name, bytes } of refs) {
           if (folder.bytesOf(parent, name) !== bytes) throw new Nl2codeError('bad-input', `Input ${JSON.stringify(name)} is not in the session as it was admitted.`);

@@ -2,6 +2,7 @@ import type { Price } from '../config.js';
 import type { Pack } from '../context/pack.js';
 import type { Kernels } from '../kernel/kernels.js';
 import type { ModelEndpoint } from '../model/endpoint.js';
+import type { Exposure } from '../session/exposure.js';
 import type { SessionStore } from '../store/session-store.js';
 import type { Verifier } from '../verification/verify.js';
 
@@ -17,6 +18,8 @@ export interface StepWorld {
   /** Reads a context pack by name; throws `bad-request` for an unknown or malformed one. */
   pack(name: string): Promise<Pack>;
   leaseMs: number;
+  /** What a request may show a model at most, by the operator's word. */
+  maxExposure: Exposure;
   /** Called when the worker polls: what can wait, such as keeping sandboxes warm, starts here and not before. */
   ready?(): void;
 }

@@ -21,13 +21,13 @@ export function createAdmission(config: ResolvedConfig, place: AdmissionPlace = 
 
 /** The second half of an admission: copies the inputs of a request that was checked. */
 export async function admitChecked(checked: CheckedRequest, { durability }: Pick<ResolvedConfig, 'durability'>, folderOf: () => SessionFolder, id: string): Promise<Request> {
-  const { request, inputs, truth, policy, keyed } = checked;
+  const { request, inputs, exposures, truth, policy, keyed } = checked;
   const folder = folderOf();
   try {
     return {
       id,
       ...request,
-      inputs: await snapshotInputs(inputs, folder.inputs, policy, durability),
+      inputs: (await snapshotInputs(inputs, folder.inputs, policy, durability)).map((ref, i) => ({ ...ref, ...(exposures[i] ? { exposure: exposures[i] } : {}) })),
       truth: await snapshotInputs(truth, folder.truth, policy, durability),
     };
   } catch (error) {

@@ -5,10 +5,12 @@ import { listPacks, loadPack } from '../context/pack.js';
 import type { ModelEndpoint } from '../model/endpoint.js';
 import { priceOf } from '../model/prices.js';
 import { Nl2codeError, standing } from '../session/error-table.js';
+import type { Exposure } from '../session/exposure.js';
 import { APPROVAL_POLICIES, approvalProblem, STRATEGIES, type ApprovalPolicy, type Isolation, type Request, type StrategyName } from '../session/request.js';
 import { checkFirstCall, checkPrice, resolveBudget, resolveExpiry, resolveLimits } from './bounded-options.js';
 import { contentProblem } from './content.js';
 import { openInput, type InputPolicy } from './input-file.js';
+import { resolveExposure, resolveInputs } from './exposure.js';
 import { resolveOutputs } from './output-paths.js';
 import { refusal, shown } from './refusal.js';
 import { checkKeys, checkTexts, type RequestOptions } from './request-options.js';
@@ -25,6 +27,8 @@ export interface AdmissionPlace {
 export interface CheckedRequest {
   request: Omit<Request, 'id' | 'inputs' | 'truth'>;
   inputs: string[];
+  /** What each input says of its own exposure. */
+  exposures: (Exposure | undefined)[];
   truth: string[];
   policy: InputPolicy;
   /** The request has an idempotency key: its session may exist already. */
@@ -43,7 +47,7 @@ export async function checkRequest(options: RequestOptions, config: ResolvedConf
   const strategy = oneOf('strategy', options.strategy ?? defaults.strategy, STRATEGIES);
   const model = text('model', options.model ?? config.model.name);
   const budget = resolveBudget(options.budget, config, strategy);
-  const inputs = checkTexts(options.inputs ?? [], 'inputs');
+  const { paths: inputs, exposures } = resolveInputs(options.inputs, config);
   const truth = checkTexts(options.truth ?? [], 'truth');
   const approval = typeof options.approval === 'object' && options.approval !== null ? options.approval : { policy: options.approval ?? defaults.approval };
   checkKeys(approval, 'approval', ['policy', 'expiryMs']);
@@ -52,6 +56,7 @@ export async function checkRequest(options: RequestOptions, config: ResolvedConf
     strategy,
     pack: await checkPack(options.pack === undefined ? defaults.pack : options.pack, config.packDirs),
     outputs: resolveOutputs(options.outputs ?? [], inputs.map((path) => basename(path))),
+    exposure: resolveExposure(options.exposure, config),
     model,
     promptTokens: promptTokens(config.model),
     sandbox: oneOf('sandbox', options.sandbox ?? config.sandbox.backend, SANDBOX_BACKENDS),
@@ -68,7 +73,7 @@ export async function checkRequest(options: RequestOptions, config: ResolvedConf
   const policy = { roots: [cwd, ...config.admission.allow], maxBytes: config.admission.maxInputBytes, cwd };
   await checkFiles(inputs, truth, policy);
   await checkModel(model, config, place.endpoint);
-  return { request, inputs, truth, policy, keyed: options.idempotencyKey !== undefined };
+  return { request, inputs, exposures, truth, policy, keyed: options.idempotencyKey !== undefined };
 }
 
 /** Of the room that a reply leaves: code and numbers take more tokens than the four characters each that are counted. */

@@ -1,8 +1,10 @@
 import type { ResolvedConfig } from '../config.js';
 import type { InputRef, Request } from '../session/request.js';
+import { heldExposure } from '../store/held-exposure.js';
 import type { SessionFolder } from '../store/session-store.js';
 import { admitChecked } from './admit.js';
 import { checkRequest, type AdmissionPlace } from './check-request.js';
+import { followingExposure } from './exposure.js';
 import { refusal, shown } from './refusal.js';
 import type { RequestOptions } from './request-options.js';
 
@@ -11,7 +13,7 @@ import type { RequestOptions } from './request-options.js';
  * there. A refusal leaves the session as it was. Throws as `checkRequest` does.
  */
 export async function admitFollowUp(options: RequestOptions, last: Request, config: ResolvedConfig, place: AdmissionPlace, folder: SessionFolder, id: string): Promise<Request> {
-  const { limits, budget, approval, pack: _pack, sandbox: _sandbox, isolation: _isolation, ...given } = options;
+  const { limits, budget, approval, exposure, pack: _pack, sandbox: _sandbox, isolation: _isolation, ...given } = options;
   const { strategy, pack, outputs, model, sandbox, isolation, labels } = last;
   for (const [what, value, now] of [['pack', options.pack, pack], ['sandbox', options.sandbox, sandbox], ['isolation', options.isolation, isolation]] as const) {
     if (value !== undefined && value !== now) throw refusal(`A session keeps its ${what}, which is ${shown(now)}: leave it out, or start a new session.`);
@@ -24,6 +26,7 @@ export async function admitFollowUp(options: RequestOptions, last: Request, conf
       // A deadline was that of the request before.
       budget: { ...last.budget, deadline: null, ...budget },
       approval: approval ?? last.approval,
+      exposure: followingExposure(exposure, heldExposure(folder), config),
     },
     config,
     place,

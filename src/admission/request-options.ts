@@ -1,4 +1,5 @@
 import { nearest } from '../config/nearest.js';
+import type { Exposure } from '../session/exposure.js';
 import type { ApprovalPolicy, RequestBudget, RequestLimits } from '../session/request.js';
 import { refusal, shown } from './refusal.js';
 
@@ -8,12 +9,14 @@ export interface RequestOptions {
   strategy?: string;
   /** Name of a context pack; null for none although the configuration names one. */
   pack?: string | null;
-  /** Paths of files, relative ones to the working directory. */
-  inputs?: string[];
+  /** Paths of files, relative ones to the working directory; one may say what a model may read of it at most. */
+  inputs?: (string | { path: string; exposure?: Exposure })[];
   /** Paths of files that only checks may read. */
   truth?: string[];
   /** Files the script promises to write, relative to its working folder. */
   outputs?: (string | { path: string })[];
+  /** What of the data a model may read: `schema`, `masked` or `full`. */
+  exposure?: Exposure;
   model?: string;
   sandbox?: string;
   isolation?: string;
@@ -32,6 +35,7 @@ const KEYS = {
   inputs: true,
   truth: true,
   outputs: true,
+  exposure: true,
   model: true,
   sandbox: true,
   isolation: true,

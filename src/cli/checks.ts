@@ -91,6 +91,11 @@ export function checkDataDir({ dataDir }: Pick<ResolvedConfig, 'dataDir'>): Chec
   }
 }
 
+/** What of the data the model may read here. */
+export function checkExposure({ defaults, exposure: { max } }: Pick<ResolvedConfig, 'defaults' | 'exposure'>): Check {
+  return { name: 'exposure', ok: true, detail: `${defaults.exposure} unless a request asks for another, ${max} at most (exposure.max)` };
+}
+
 function sentence(error: unknown): string {
   return error instanceof Error ? standing(error.message) : String(error);
 }

@@ -29,6 +29,7 @@ export function resultText(result: Result, files: string[], terminal: Terminal):
     ...result.artifacts.map(({ path, bytes, role }) => row(role, `${cleanLine(path, width)}  ${size(bytes)}`)),
     ...files.map((path) => row('written', cleanLine(path, 400))),
     ...(result.scripted ? [row('note', 'a written playbook answered, no AI model')] : []),
+    ...(result.exposure === 'masked' ? [] : [row('exposure', result.exposure === 'full' ? 'full: the model could read all that the code showed' : 'schema: the model could read types and shapes only')]),
     ...(result.isolation === 'none' ? [row('note', 'isolation none: the code ran with the rights of this user')] : []),
   ];
   return lines.join('\n');

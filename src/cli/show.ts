@@ -10,6 +10,7 @@ import type { SessionFolder } from '../store/session-store.js';
 import { SessionStore } from '../store/session-store.js';
 import { readChanges } from '../store/read-changes.js';
 import { readResult } from '../store/read-result.js';
+import { sentRequests } from '../store/sent.js';
 import { traceLines } from '../store/trace.js';
 import { changeLines } from '../verification/changes-text.js';
 import { clean, cleanLine } from './clean.js';
@@ -19,6 +20,7 @@ import { planLines } from './plan-text.js';
 import { dollars, seconds } from './progress.js';
 import { resultText } from './result-text.js';
 import { saveResult } from './save-result.js';
+import { sentText } from './sent-text.js';
 import { attachClient } from './session-client.js';
 import { readStepDetail } from './step-detail.js';
 
@@ -26,6 +28,7 @@ interface ShowOptions extends ConfigFlags {
   json?: boolean;
   code?: boolean;
   trace?: boolean;
+  sent?: boolean;
   out?: string;
 }
 
@@ -37,6 +40,7 @@ export function showCommand(context: CliContext): Command {
     .option('--json', 'print one JSON document')
     .option('--code', 'print the code or plan that waits for a decision, else the final script')
     .option('--trace', 'print the trace as JSON lines')
+    .option('--sent', 'print every request that went to the model, in order')
     .option('--out <folder>', 'write script, outputs and trace there');
   return withConfig(command).action((session: string, options: ShowOptions) => show(session, options, context));
 }
@@ -47,6 +51,10 @@ async function show(session: string, options: ShowOptions, context: CliContext):
   const folder = folderOf(new SessionStore(config.dataDir, config.durability), session);
   // The trace is the user's own data for other programs: it leaves as it was recorded.
   if (options.trace) return terminal.out(traceLines(folder).join(''));
+  if (options.sent) {
+    const requests = sentRequests(folder);
+    return terminal.out(options.json ? JSON.stringify(requests, null, 2) : sentText(requests));
+  }
   const result = readResult(folder, session);
   const waiting = result ? null : await waitingCode(session, context, options);
   if (options.code) {

@@ -3,6 +3,7 @@ import { dirname, isAbsolute, join, resolve } from 'node:path';
 import type { Price, ResolvedConfig } from '../config.js';
 import { certificatesIn } from '../model/certificates.js';
 import { Nl2codeError } from '../session/error-table.js';
+import { DEFAULT_EXPOSURE, looser, strictest, type Exposure } from '../session/exposure.js';
 import { configPath, findConfigFile, readConfigFile } from './config-file.js';
 import { readKeyFile } from './key-file.js';
 import { environmentLayer, fileLayer, mergeLayers, type Layer } from './layers.js';
@@ -73,6 +74,7 @@ export function resolveConfig({ flags = {}, env, cwd }: ConfigSources): Resolved
   const root = packageRoot();
   const profile = given.temporal?.profile ?? null;
   const external = (given.temporal?.mode ?? 'embedded') === 'external';
+  const max = given.exposure?.max ?? 'full';
   const { limits, budget, ...defaults } = given.defaults ?? {};
   return {
     dataDir: given.dataDir === undefined ? defaultDataDir(env, home) : place('dataDir', given.dataDir),
@@ -91,12 +93,14 @@ export function resolveConfig({ flags = {}, env, cwd }: ConfigSources): Resolved
     sandbox: { backend: 'process', isolation: 'bubblewrap', pool: 1, leaseMs: 600_000, ...given.sandbox },
     packDirs: packDirs(given.packs?.map((value) => place('packs', value)), from('packs'), cwd, root),
     durability: given.durability ?? 'process',
+    exposure: { max },
     defaults: {
       strategy: 'codeact',
       pack: null,
       approval: 'never',
       approvalExpiryMs: 7 * 86_400_000,
       ...defaults,
+      exposure: defaultExposure(defaults.exposure, max),
       limits: { cellTimeoutMs: 120_000, scriptTimeoutMs: 300_000, memoryBytes: 2 * GIB, diskBytes: 2 * GIB, maxRepairs: null, stepsPerRun: 75, ...limits },
       budget: { maxSteps: 40, maxCostUsd: null, maxTokens: null, deadline: null, ...budget },
     },
@@ -112,6 +116,12 @@ function modelWindow({ contextTokens = 128_000, maxOutputTokens = 8192 }: { cont
     `model.contextTokens is ${contextTokens} and model.maxOutputTokens is ${maxOutputTokens}, which leaves fewer than ${LEAST_PROMPT_TOKENS} tokens for a prompt: raise the first to what the model takes, or lower the second.`,
     { remedy: '' },
   );
+}
+
+/** What a request gets that does not say: never more than the most. */
+function defaultExposure(given: Exposure | undefined, max: Exposure): Exposure {
+  if (given && looser(given, max)) throw new Nl2codeError('bad-request', `defaults.exposure is ${JSON.stringify(given)}, which shows more than exposure.max, ${JSON.stringify(max)}, allows: set it to ${max} or less, or leave it out.`, { remedy: '' });
+  return given ?? strictest([DEFAULT_EXPOSURE, max]);
 }
 
 function flagLayer(flags: ConfigFlags): Layer {

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { EXPOSURES } from '../session/exposure.js';
 import { APPROVAL_POLICIES, STRATEGIES } from '../session/request.js';
 import { BOUNDS, says, within, type Bound } from './bounds.js';
 
@@ -37,10 +38,12 @@ export const configSchema = section({
   sandbox: section({ backend: oneOf(SANDBOX_BACKENDS), isolation: oneOf(['bubblewrap', 'none']), pool: number(BOUNDS.pool), leaseMs: number(BOUNDS.leaseMs) }),
   packs: paths,
   durability: oneOf(['process', 'host']),
+  exposure: section({ max: oneOf(EXPOSURES) }),
   defaults: section({
     strategy: oneOf(STRATEGIES),
     pack: text.nullable(),
     approval: oneOf(APPROVAL_POLICIES),
+    exposure: oneOf(EXPOSURES),
     approvalExpiryMs: number(BOUNDS.approvalExpiryMs),
     limits: section({
       cellTimeoutMs: number(BOUNDS.cellTimeoutMs),

@@ -16,7 +16,9 @@ const wireText = z.object({ text: text(MAX_TEXT), omitted: count });
 const mime = z.string().regex(/^[a-z0-9][a-z0-9.+-]{0,60}\/[a-z0-9][a-z0-9.+-]{0,100}$/i);
 const upTo = <T extends z.ZodType>(max: number, value: T) =>
   z.record(mime, value).refine((record) => Object.keys(record).length <= max, 'too many MIME types');
-const display = z.object({ text: upTo(MAX_MIME_TYPES, wireText), images: upTo(MAX_MIME_TYPES, count) });
+const name = text(500);
+const shape = z.object({ type: name, size: z.array(count).max(8).optional(), dtype: name.optional(), columns: z.array(z.array(name).length(2)).max(1_000).optional() });
+const display = z.object({ text: upTo(MAX_MIME_TYPES, wireText), images: upTo(MAX_MIME_TYPES, count), shape: shape.optional() });
 
 const reply = z.object({
   ended: z.enum(['ok', 'error', 'timeout', 'interrupted', 'kernel-died']),

@@ -28,6 +28,17 @@ export interface WireDisplay {
   text: Record<string, WireText>;
   /** MIME type → index into the frame's attachments. */
   images: Record<string, number>;
+  shape?: WireShape | undefined;
+}
+
+/** What a value is, without what it holds. Hostile, as all of the kernel's words: names may be data. */
+export interface WireShape {
+  type: string;
+  /** Rows and columns, the dimensions of an array, or a length. */
+  size?: number[] | undefined;
+  dtype?: string | undefined;
+  /** Name and type of each column. */
+  columns?: string[][] | undefined;
 }
 
 export interface WireReply {

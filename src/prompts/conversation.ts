@@ -49,7 +49,8 @@ export class Conversation {
   private answersStay = false;
   /** What the last reply called in its text, by id: its results are user messages that name the call. */
   private written = new Map<string, string>();
-  private script: string | undefined;
+  /** Null when no part of it may be quoted. */
+  private script: string | null | undefined;
   /** What verification last said, and the number of its message. */
   private verification: { text: string; at: number } | undefined;
   /** The request that is open. */
@@ -242,7 +243,7 @@ export class Conversation {
     const seen = JSON.parse(this.read(record.refs.observation!)) as Observation;
     if (seen.kind === 'verification') {
       // An edit that is no Python is not the script: what was shown before waits again.
-      if (record.refs.code && !unparsed) this.script = this.read({ hash: record.refs.code });
+      if (record.refs.code && !unparsed) this.script = seen.hidesScript ? null : this.read({ hash: record.refs.code });
       const text = this.withBudget(cut(verificationText(seen), OBSERVATION_CHARS));
       this.answer(call, text, { line: verificationBrief(seen) });
       this.verification = { text, at: this.said.length - 1 };

@@ -11,13 +11,13 @@ export function codeDiff(before: string, after: string): string {
   return cut(createTwoFilesPatch('submitted', 'edited', before, after, '', '', { context: 2 }).split('\n').slice(1).join('\n'), 6000);
 }
 
-/** What a person's decision tells the model; undefined where there is nothing to tell. */
-export function decisionText(fact: Extract<Fact, { kind: 'decision' }>, script: string | undefined, edited: string | undefined): string | undefined {
+/** What a person's decision tells the model; undefined where there is nothing to tell. `script` is null when no part of it may be quoted. */
+export function decisionText(fact: Extract<Fact, { kind: 'decision' }>, script: string | null | undefined, edited: string | undefined): string | undefined {
   switch (fact.decision.kind) {
     case 'approve':
       return 'A person approved the script.';
     case 'edit':
-      return `A person edited the script. Their version is the script now: keep their change, do not undo it.\n\n${codeDiff(script ?? '', edited ?? '')}`;
+      return `A person edited the script. Their version is the script now: keep their change, do not undo it.\n\n${script === null ? 'The change is not shown: the script holds values of the data.' : codeDiff(script ?? '', edited ?? '')}`;
     case 'reject':
       return `A person rejected the script${fact.decision.reason ? `: ${cut(fact.decision.reason, 2000)}` : '.'}\nChange it accordingly and submit again.`;
     case 'expired':

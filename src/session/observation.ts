@@ -1,4 +1,5 @@
 import type { Changes } from './changes.js';
+import type { Exposure } from './exposure.js';
 import type { Finding } from './finding.js';
 import type { Hash } from './json.js';
 
@@ -36,6 +37,8 @@ export interface CellObservation {
   ms: number;
   /** True when the kernel had to be started afresh before this cell, so that earlier variables are gone. */
   freshKernel: boolean;
+  /** What was left of it before it was stored; absent where nothing was hidden. */
+  exposure?: Exposure;
 }
 
 /** A file that the script or the session leaves. */
@@ -45,6 +48,8 @@ export interface Artifact {
   bytes: number;
   sha256: Hash;
   role: 'output' | 'script' | 'plot' | 'file';
+  /** The path as a model may read it, where that is not the path itself. */
+  shown?: string;
 }
 
 /** One check of the final script: passed, failed (with findings) or not run (with the reason). */
@@ -70,6 +75,10 @@ export interface VerificationObservation {
   /** Isolation that was active: a result under `none` says so. */
   isolation: 'bubblewrap' | 'none';
   ms: number;
+  /** What was left of it before it was stored; absent where nothing was hidden. */
+  exposure?: Exposure;
+  /** The script holds values that a model may not read, so that no part of it is quoted. */
+  hidesScript?: true;
 }
 
 /** What a closed request leaves for the person. */

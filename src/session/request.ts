@@ -1,3 +1,4 @@
+import type { Exposure } from './exposure.js';
 import type { Hash } from './json.js';
 
 /** A file that admission has copied into the session; every run sees it read-only at `/inputs/<name>`. */
@@ -6,6 +7,8 @@ export interface InputRef {
   name: string;
   sha256: Hash;
   bytes: number;
+  /** What a model may read of it at most, where it has a say of its own. */
+  exposure?: Exposure;
 }
 
 /** A file that the final script promises to write. `path` is relative to the workspace. */
@@ -81,6 +84,8 @@ export interface Request {
   isolation: Isolation;
   limits: RequestLimits;
   budget: RequestBudget;
+  /** What of the data a model may read; see `exposureOf`. Absent in requests of older versions. */
+  exposure?: Exposure;
   approval: { policy: ApprovalPolicy; /** How long a proposal waits before it expires. */ expiryMs: number };
   labels: Record<string, string>;
   /** Set on a follow-up: what it follows in its session. */

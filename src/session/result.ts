@@ -1,6 +1,7 @@
 import { checkText, type AcceptanceCheck } from './acceptance-check.js';
 import { agreedPlan } from './agreed-plan.js';
 import type { Proposed } from './decision.js';
+import { exposureOf, heldBy, type Exposure } from './exposure.js';
 import type { Artifact, Observation, VerificationObservation } from './observation.js';
 import type { Hash, TextRef } from './json.js';
 import type { Isolation } from './request.js';
@@ -38,6 +39,8 @@ export interface Result {
   /** Tokens and US dollars of this request's model calls. */
   spent: Spent;
   isolation: Isolation;
+  /** What of the data the model could read. */
+  exposure: Exposure;
   /** True when the bundled playbooks answered instead of a model. */
   scripted: boolean;
   model: string;
@@ -84,6 +87,7 @@ export function toResult(session: string, records: readonly StepRecord[], reader
     steps: since.filter((record) => record.kind !== 'open' && record.kind !== 'close').length,
     spent: since.reduce((sum, record) => addSpent(sum, record.spent), NOTHING_SPENT),
     isolation: request.isolation,
+    exposure: heldBy(seen.filter((observation) => observation.kind !== 'artifacts'), exposureOf(request)),
     scripted: request.model === 'scripted',
     model: request.model,
     ms: close.startedAt + close.ms - since[0]!.startedAt,

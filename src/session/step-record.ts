@@ -22,6 +22,8 @@ export interface StepRecord {
     code?: Hash;
     /** What was seen: JSON of `Observation`. */
     observation?: TextRef;
+    /** What a look at the inputs found that must not be read: JSON for `Sensitive`. Never sent. */
+    sensitive?: Hash;
   };
   /** The model request, as a difference to that of record `base`; `sha` is of the exact whole. */
   sent?: { base: Hash | null; add: TextRef; sha: Hash; /** Tokens the prompt was kept within after the endpoint had refused a longer one. */ within?: number };

@@ -2,7 +2,8 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 import type { Kernels } from '../kernel/kernels.js';
 import type { WireReply } from '../kernel/protocol.js';
-import { INSPECT_CELL } from '../activities/execute.js';
+import { isLook } from '../activities/exposure.js';
+import { LOOK_FILE, NOTHING_HELD } from '../exposure/sensitive.js';
 
 export interface KernelDoubleOptions {
   /** What a cell shows, or the error it raises; nothing when missing. */
@@ -19,13 +20,20 @@ export function kernelDouble({ cell = () => '' }: KernelDoubleOptions = {}): Ker
   return {
     async runCell({ folder, inputs }, { code }, { signal }) {
       signal.throwIfAborted();
-      const seen = code === INSPECT_CELL ? `(not inspected: the kernel is a double) ${inputs.map(({ name }) => name).join(', ')}` : (written(join(folder, 'workspace'), code) ?? cell(code));
+      if (isLook(code)) noteNothing(join(folder, 'checkpoint'));
+      const seen = isLook(code) ? `(not inspected: the kernel is a double) ${inputs.map(({ name }) => name).join(', ')}` : (written(join(folder, 'workspace'), code) ?? cell(code));
       return { reply: reply(seen), attachments: [], cached: false };
     },
     release() {},
     async end() {},
     async close() {},
   };
+}
+
+/** As the guest does of inputs without a value that a model may not read. */
+function noteNothing(checkpoint: string): void {
+  mkdirSync(checkpoint, { recursive: true });
+  writeFileSync(join(checkpoint, LOOK_FILE), JSON.stringify(NOTHING_HELD));
 }
 
 /** Keeps the file of a `%%writefile` cell, and says so as the guest does. Undefined for other cells. */

@@ -24,7 +24,7 @@ export function verificationText(seen: VerificationObservation): string {
     if (seen.findings.length > MAX_SHOWN) parts.push(`- and ${seen.findings.length - MAX_SHOWN} more`);
   }
   if (seen.outputs.length > 0) {
-    parts.push('', `Files written: ${seen.outputs.slice(0, 20).map(({ path, bytes }) => `${plain(path, 200)} (${bytes} bytes)`).join(', ')}${seen.outputs.length > 20 ? ', …' : ''}`);
+    parts.push('', `Files written: ${seen.outputs.slice(0, 20).map(({ path, shown, bytes }) => `${plain(shown ?? path, 200)} (${bytes} bytes)`).join(', ')}${seen.outputs.length > 20 ? ', …' : ''}`);
   }
   if (seen.changes) parts.push('', changesText(seen.changes));
   // Output of a script that verified is noise; of one that did not, it may say why.

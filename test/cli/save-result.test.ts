@@ -39,6 +39,7 @@ const result = (given: Partial<Result>): Result => ({
   steps: 5,
   spent: { ...NOTHING_SPENT, calls: 2, promptTokens: 1000, completionTokens: 234 },
   isolation: 'bubblewrap',
+  exposure: 'masked',
   scripted: false,
   model: 'm',
   ms: 1234,

@@ -39,11 +39,13 @@ describe('precedence', () => {
       sandbox: { backend: 'process', isolation: 'bubblewrap', pool: 1, leaseMs: 600_000 },
       packDirs: [join(packageRoot(), 'packs')],
       durability: 'process',
+      exposure: { max: 'full' },
       defaults: {
         strategy: 'codeact',
         pack: null,
         approval: 'never',
         approvalExpiryMs: 604_800_000,
+        exposure: 'masked',
         limits: { cellTimeoutMs: 120_000, scriptTimeoutMs: 300_000, memoryBytes: 2 ** 31, diskBytes: 2 ** 31, maxRepairs: null, stepsPerRun: 75 },
         budget: { maxSteps: 40, maxCostUsd: null, maxTokens: null, deadline: null },
       },

@@ -43,7 +43,7 @@ afterAll(async () => {
 test('holds what runs, and neither tests nor checks that generated code must not see in its library folder', () => {
   const files = execFileSync('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], { cwd: ROOT, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
   const names = (JSON.parse(files.slice(files.indexOf('['))) as [{ files: { path: string }[] }])[0].files.map(({ path }) => path);
-  for (const needed of ['dist/cli.js', 'dist/workflow-bundle.js', 'guest/nl2code_guest/__main__.py', 'guest/nl2code_supervisor/__main__.py', 'guest/nl2code_checks/__init__.py', 'guest/seccomp/x86_64.bpf', 'packs/marketing/pack.yaml', 'packs/marketing/playbooks/lookalike.codeact.yaml', 'scripts/setup.mjs', 'LICENSE', 'README.md']) {
+  for (const needed of ['dist/cli.js', 'dist/workflow-bundle.js', 'guest/nl2code_guest/__main__.py', 'guest/nl2code_supervisor/__main__.py', 'guest/nl2code_checks/__init__.py', 'guest/seccomp/x86_64.bpf', 'guest/library-words.txt', 'packs/marketing/pack.yaml', 'packs/marketing/playbooks/lookalike.codeact.yaml', 'scripts/setup.mjs', 'LICENSE', 'README.md']) {
     expect(names).toContain(needed);
   }
   expect(names.filter((name) => /(^|\/)tests?(_\w+)?\/|__pycache__|\.map$/.test(name))).toEqual([]);
