@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
-from nl2code_guest.sensitive_columns import KINDS, Kind, holds, id_digits, is_private
+from nl2code_guest.sensitive_columns import KINDS, Kind, holds, id_digits, is_private, lacks_header, looks_like_data
 from nl2code_guest.word_hashes import MAX_VALUE_WORDS, SHINGLE, VALUE, WORD, WordTable, words_of
 
 #: Where the host finds it, in the sandbox's checkpoint folder.
@@ -41,7 +41,7 @@ _COMMON = frozenset(
         """,
     )
 )
-_HEADER = re.compile(r"[^\W\d]\w{0,59}([ .:/()%#&+-]+\w{1,40}){0,6}[)%?]?")
+_KEY = re.compile(r"[^\W\d]\w{0,59}([ .-]\w{1,40}){0,5}")
 
 
 class Sensitive:
@@ -66,12 +66,16 @@ class Sensitive:
     def part(self, file: str, kind: str, code: str, table: Any, rows: int) -> None:
         """Takes a table of a file."""
         columns = []
+        no_header = lacks_header(table)
         if len(table) < rows:
             self._is_partial(file)
         for position, name in enumerate(table.columns[:_MAX_COLUMNS]):
             values = table.iloc[:, position]
             self._column(file, values, str(name))
-            columns.append({"name": self._header(str(name)), "dtype": str(values.dtype)[:60]})
+            is_data = looks_like_data(str(name), no_header)
+            if is_data:
+                self._texts(file, [str(name)], "name")
+            columns.append({"name": None if is_data else str(name), "dtype": str(values.dtype)[:60]})
         self._parts.append({"file": file, "kind": kind[:200], "code": code[:400], "rows": rows, "columns": columns})
 
     def other(self, path: str, file: str, kind: str) -> None:
@@ -84,7 +88,7 @@ class Sensitive:
             with open(path, encoding="utf-8-sig") as opened:
                 value = json.load(opened)
             keys = [str(key) for key in value] if isinstance(value, dict) else []
-            if len(keys) <= 50 and all(_HEADER.fullmatch(key) and not is_private(key) for key in keys):
+            if len(keys) <= 50 and all(_KEY.fullmatch(key) and not is_private(key) for key in keys):
                 self._parts[-1]["columns"] = [{"name": key, "dtype": type(value[key]).__name__} for key in keys]
                 keys = []
             self._texts(file, [*keys, *_strings(value)], "text")
@@ -116,10 +120,6 @@ class Sensitive:
         with open(f"{path}.part", "w", encoding="utf-8") as file:
             json.dump(held, file)
         os.replace(f"{path}.part", path)
-
-    def _header(self, name: str) -> str | None:
-        """A column's name, unless it looks like data that stands where a header should."""
-        return name if len(name) <= 120 and not is_private(name) else None
 
     def _is_partial(self, file: str) -> None:
         if file not in self._partial:

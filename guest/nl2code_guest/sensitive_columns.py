@@ -26,6 +26,7 @@ _ID_HEADER = re.compile(r"iban|phone|mobile|card|account|ssn|passport|(^|_)tax",
 _FEW, _SOME = 12, 100
 _MAX_CATEGORY_CHARS = 60
 _SAMPLE = 2_000
+_MAX_HEADER_WORDS = 8
 #: Whole numbers that all have so many digits are ids.
 _LONG_ID = 10**8
 
@@ -76,6 +77,28 @@ def is_private(text: str) -> bool:
         return True
     digits = sum(map(str.isdigit, text))
     return digits >= 9 or bool(_PHONE.fullmatch(text) and digits >= 8)
+
+
+def lacks_header(table: Any) -> bool:
+    """Whether the first line of a table seems to be data that was taken for its header."""
+    if table.shape[1] == 1:
+        return True
+    for position, name in enumerate(map(str, table.columns[:200])):
+        if is_private(name) or re.fullmatch(r"-?\d+[.,]\d+", name):
+            return True
+        values = table.iloc[:, position]
+        if values.dtype.kind not in "iufbMmc" and bool((values.head(_SAMPLE) == name).any()):
+            return True
+    return False
+
+
+def looks_like_data(header: str, no_header: bool) -> bool:
+    """Whether a header is a value; more is taken for one where the table seems to have no header."""
+    words = header.split()
+    if is_private(header) or len(words) > _MAX_HEADER_WORDS or len(header) > 120:
+        return True
+    is_name = len(words) > 1 and bool(_NAME.fullmatch(header)) and all(word[0].isupper() for word in words)
+    return no_header and (is_name or bool(_DATE.fullmatch(header)))
 
 
 def _share(sample: list[str]) -> Any:

@@ -13,7 +13,8 @@ export function resolveExposure(given: unknown, { defaults, exposure: { max } }:
 
 /** The inputs of a request as paths, and what each says of its own exposure. Pure. */
 export function resolveInputs(given: RequestOptions['inputs'], config: Pick<ResolvedConfig, 'defaults' | 'exposure'>): { paths: string[]; exposures: (Exposure | undefined)[] } {
-  if (!Array.isArray(given ?? [])) throw refusal(`inputs is ${shown(given)}: give a list of paths.`);
+  const isInput = (input: unknown) => typeof input === 'string' || (typeof input === 'object' && input !== null);
+  if (!Array.isArray(given ?? []) || !(given ?? []).every(isInput)) throw refusal(`inputs is ${shown(given)}: give a list of paths.`);
   const inputs = (given ?? []).map((input: unknown) => {
     if (typeof input === 'string') return { path: input };
     checkKeys(input, 'An input', ['path', 'exposure']);

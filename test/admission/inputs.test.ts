@@ -229,7 +229,7 @@ describe('a file is refused that', () => {
     expect((await room.refusal({ inputs: Array.from({ length: 201 }, (_, i) => `${i}.csv`) })).message).toBe('The request has 201 files: give at most 200.');
   });
 
-  test('is no text', async () => expect((await room.refusal({ inputs: [7] as never })).message).toBe('inputs is [7]: give a list of texts.'));
+  test('is no text', async () => expect((await room.refusal({ inputs: [7] as never })).message).toBe('inputs is [7]: give a list of paths.'));
 
   test("can't be read", async () => {
     chmodSync(room.file('x.csv', CSV), 0);

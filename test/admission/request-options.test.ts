@@ -20,6 +20,7 @@ test('a bare prompt becomes a request with every option resolved', async () => {
     outputs: [],
     model: 'scripted',
     promptTokens: 89_856,
+    exposure: 'masked',
     sandbox: 'process',
     isolation: 'bubblewrap',
     limits: { cellTimeoutMs: 120_000, scriptTimeoutMs: 300_000, memoryBytes: 2 ** 31, diskBytes: 2 ** 31, maxRepairs: 3, stepsPerRun: 75 },

@@ -27,6 +27,6 @@ export function lookAt(inputs: Record<string, string>): { sensitive: Sensitive; 
 /** A mask as a session has one: `said` is what the model wrote or was told. */
 export function maskOf(sensitive: Sensitive[], said: string[] = [], key = 'k'): Mask {
   const known = new Known();
-  known.addAll([said, sensitive.map(({ parts, categories }) => [categories, parts.map(({ columns }) => columns.map(({ name }) => name))])]);
+  known.addAll([said, sensitive.map(({ parts, categories }) => [categories, parts.map(({ file, columns }) => [file, columns.map(({ name }) => name)])])]);
   return new Mask({ sensitive, known, library: libraryWords(), key });
 }
