@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { followingExposure, resolveExposure } from '../../src/admission/exposure.js';
+import { followingExposure, type resolveExposure } from '../../src/admission/exposure.js';
 import { exposureOf, type Exposure } from '../../src/session/exposure.js';
 import { admissionRoom } from './admission-room.js';
 
