@@ -69,7 +69,7 @@ export function loopText(loop: Loop): string {
 
 const LOOPS: Record<Loop, string> = {
   repeat: 'You ran the same code three times and saw the same result.',
-  error: 'You ran the same code twice and it failed in the same way.',
+  error: 'You made the same call twice and it failed in the same way.',
   alternation: 'You take turns between the same two cells, with the same results.',
-  'no-progress': 'The last eight cells all failed.',
+  'no-progress': 'The last eight calls all failed.',
 };

@@ -17,6 +17,8 @@ type State = {
 
 /** Plan, code and a run per step, review, script: one stage after the other, whatever they show. A step that fails is tried once more; what is still wrong then is the review's to say. */
 export const chained: Strategy<State> = {
+  bounded: true,
+
   start: (request) => ({ stage: looksAtInputs(request) ? 'look' : 'plan', item: 0, items: 0, again: false, silent: 0, left: request.limits.maxRepairs }),
 
   async turn(state, steps) {

@@ -42,21 +42,25 @@ async function takeStep<K extends StepKind>(state: SessionState, ports: Ports, k
   return reply.value;
 }
 
-function governed(state: SessionState, ports: Ports): Steps {
+function governed(state: SessionState, ports: Ports, bounded: boolean): Steps {
   const execute = (target: ExecuteTarget, call: string, code: CodeRef | null) => takeStep(state, ports, 'execute', { target, call, code });
   const people = approvals(state, ports);
   return {
     inspect: () => execute('inspect', '', null),
     plan: (ask) => people.plan(() => takeStep(state, ports, 'plan', null, ask)),
-    code(ask, item) {
+    async code(ask, item) {
       // With the next call, not with the next step: calls of the same reply still wait for their answers.
       if (state.loop) state.facts.push({ kind: 'loop', loop: state.loop });
       state.loop = null;
-      return takeStep(state, ports, 'code', item === undefined ? null : { item }, ask);
+      const reply = await takeStep(state, ports, 'code', item === undefined ? null : { item }, ask);
+      // One of a reply: two of a kind in it are one mistake.
+      const refused = reply.calls.find(({ problem }) => problem !== undefined);
+      if (refused) noticeLoop(state, bounded, { code: refused.tool, sig: refused.problem!.slice(0, REFUSAL_CHARS), ok: false });
+      return reply;
     },
     async cell(call, code) {
       const { seen, ran } = await people.cell(call, code, (allowed) => execute('cell', call, allowed));
-      if (ran && 'hash' in ran) noticeLoop(state, { code: ran.hash.slice(0, DIGEST_CHARS), sig: seen.sig, ok: seen.ok });
+      if (ran && 'hash' in ran) noticeLoop(state, bounded, { code: ran.hash.slice(0, DIGEST_CHARS), sig: seen.sig, ok: seen.ok });
       return seen;
     },
     verify: (call, code) => execute('script', call, code),
@@ -69,12 +73,14 @@ function governed(state: SessionState, ports: Ports): Steps {
 
 /** Enough of a hash to tell eight cells apart: the state travels with every continue-as-new. */
 const DIGEST_CHARS = 16;
+const REFUSAL_CHARS = 60;
 
-/** Tells the model once that it goes round in circles, and ends the request when it goes on. */
-function noticeLoop(state: SessionState, taken: Taken): void {
+/** Tells the model once that it goes round in circles, and ends the request when it goes on; a strategy whose course is bounded ends by itself. */
+function noticeLoop(state: SessionState, bounded: boolean, taken: Taken): void {
   state.recent = [...state.recent, taken].slice(-LOOKED_BACK);
   const loop = loopIn(state.recent);
   if (!loop) return;
+  if (state.nudged && bounded) return;
   if (state.nudged) throw new Halt({ status: 'stopped', reason: `loop: ${LOOPS[loop]}, although the model was told` });
   state.loop = loop;
   state.nudged = true;
@@ -83,9 +89,9 @@ function noticeLoop(state: SessionState, taken: Taken): void {
 
 const LOOPS: Record<Loop, string> = {
   repeat: 'the same cell gave the same result three times',
-  error: 'the same cell failed in the same way twice',
+  error: 'the same call failed in the same way twice',
   alternation: 'two cells took turns with the same results',
-  'no-progress': `${LOOKED_BACK} cells in a row failed`,
+  'no-progress': `${LOOKED_BACK} calls in a row failed`,
 };
 
 /** From a fresh or continued state to one verdict. */
@@ -101,7 +107,7 @@ export async function drive(strategy: Strategy, state: SessionState, ports: Port
       if (answered) return answered;
       state.strategy = strategy.start(request);
     }
-    const steps = governed(state, ports);
+    const steps = governed(state, ports, strategy.bounded === true);
     while (!outcome) {
       await ports.boundary();
       state.facts.push({ kind: 'turn', n: state.turn, state: state.strategy });

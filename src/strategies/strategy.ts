@@ -36,6 +36,8 @@ export type Turn<S> = { state: S } | { outcome: Outcome };
 
 /** A way of turning a request into a script. `turn` is one pass: plain data in, plain data out, nothing kept between calls. */
 export interface Strategy<S extends Json = Json> {
+  /** Its course ends by itself whatever its cells show: a loop is told to the model and does not end the request. */
+  bounded?: true;
   start(request: Request): S;
   turn(state: S, steps: Steps): Promise<Turn<S>>;
 }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { Taken } from '../../src/session/session-state.js';
+import { newCounts, type Taken } from '../../src/session/session-state.js';
 import type { StepIO } from '../../src/session/step.js';
 import { loopIn } from '../../src/strategies/loop.js';
 import { play } from './scripted-ports.js';
@@ -54,5 +54,27 @@ describe('a model that goes round in circles', () => {
     expect(run.verdict.status).toBe('verified');
     const next = run.calls.filter((call) => call.kind === 'code')[2]!;
     expect(next.facts.map((fact) => fact.kind)).toContain('loop');
+  });
+
+  test('is also one that calls what there is not: it is told, then stopped', async () => {
+    const wrong = { calls: [{ id: 'w', tool: 'nope', problem: 'There is no tool "nope".' }] };
+    const run = await play({}, { plan: [{ items: 1 }], code: [wrong, wrong, wrong, wrong], execute: [ran('i')] });
+    expect(run.calls.filter((call) => call.facts.some((fact) => fact.kind === 'loop')).map((call) => call.kind)).toEqual(['code']);
+    expect(run.verdict).toMatchObject({ status: 'stopped', reason: 'loop: the same call failed in the same way twice, although the model was told' });
+  });
+
+  test('is not stopped under a strategy whose course ends by itself', async () => {
+    const step = { calls: [{ id: 'reply', tool: 'run_cell', code: 'x' }] };
+    const script = { calls: [{ id: 's', tool: 'submit', code: 'script1' }] };
+    const run = await play(
+      { strategy: 'chained' },
+      { plan: [{ items: 3 }], code: [...Array.from({ length: 6 }, () => step), script], execute: [ran('i'), ...Array.from({ length: 6 }, () => ran('s', false)), { ok: true, code: 'script1', sig: 'v' }], review: [{ accept: false }] },
+    );
+    expect(run.calls.flatMap((call) => call.facts).filter((fact) => fact.kind === 'loop')).toHaveLength(1);
+    expect(run.verdict).toMatchObject({ status: 'verified' });
+  });
+
+  test('is forgotten by a follow-up, which is told anew', () => {
+    expect(newCounts()).toMatchObject({ recent: [], loop: null, nudged: false });
   });
 });
