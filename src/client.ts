@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import { WithStartWorkflowOperation, WorkflowExecutionAlreadyStartedError, WorkflowNotFoundError, WorkflowUpdateFailedError, type Client, type WorkflowHandle, type WorkflowStartOptions } from '@temporalio/client';
+import { WithStartWorkflowOperation, WorkflowExecutionAlreadyStartedError, WorkflowNotFoundError, WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError, type Client, type WorkflowHandle, type WorkflowStartOptions } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
 import { canonical } from './session/canonical.js';
 import type { Decision } from './session/decision.js';
@@ -280,7 +280,10 @@ function newSessionId(): string {
 
 function unavailable(error: unknown, session?: string): Error {
   if (error instanceof WorkflowNotFoundError) return new Nl2codeError('not-found', session ? `Session ${session} is not running.` : 'The session is not known to the server.', { cause: error });
-  const code = (error as { cause?: { code?: number } }).cause?.code;
+  const { code, details = '' } = (error as { cause?: { code?: number; details?: string } }).cause ?? {};
+  const taskFails = code === 9 && /Workflow Task in failed state/.test(details);
+  // The time of an update that no worker took up ends as a cancelled call.
+  if (error instanceof WorkflowUpdateRPCTimeoutOrCancelledError || taskFails) return new Nl2codeError('temporal-unavailable', `Session ${session ?? ''} does not answer: no worker runs it now.`, { cause: error, remedy: 'Send the same again when a worker runs.' });
   if (code === 14 || code === 4) return new Nl2codeError('temporal-unavailable', 'The Temporal server does not answer.', { cause: error });
   return error instanceof Error ? error : new Error(String(error));
 }
