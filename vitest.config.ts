@@ -1,7 +1,7 @@
 import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config';
 
 /** Folders of `test/` that are projects of their own: they need a server, kill things or install packages. The rest is `unit`. */
-const apart = ['integration', 'resilience', 'replay', 'package', 'fresh'];
+const apart = ['integration', 'resilience', 'replay', 'package', 'fresh', 'chaos'];
 
 function project(name: string, options: { server: boolean; workers?: boolean; include?: string[]; exclude?: string[]; testTimeout?: number; oneByOne?: boolean }): TestProjectInlineConfiguration {
   return {
@@ -29,6 +29,8 @@ export default defineConfig({
       project('resilience', { server: true, testTimeout: 180_000, oneByOne: true }),
       project('replay', { server: false, workers: true }),
       project('package', { server: true, testTimeout: 300_000, oneByOne: true }),
+      // As long as one likes: only `npm run chaos`.
+      project('chaos', { server: false, testTimeout: 86_400_000, oneByOne: true }),
       // Minutes of installing: only `npm run test:fresh`, never part of `npm test`.
       project('fresh', { server: false, testTimeout: 1_800_000, oneByOne: true }),
     ],

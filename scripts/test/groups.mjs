@@ -21,6 +21,7 @@ export const groups = {
   replay: { run: (root) => vitest(root, 'replay') },
   package: { run: (root) => vitest(root, 'package') },
   fresh: { run: (root) => vitest(root, 'fresh'), onlyByName: true },
+  chaos: { run: (root) => vitest(root, 'chaos'), onlyByName: true },
 };
 
 const packageScript = (root, name, file) => join(dirname(createRequire(join(root, 'package.json')).resolve(`${name}/package.json`)), file);

@@ -35,7 +35,7 @@ export interface InProcess {
 }
 
 /** A real worker of this process on the suite's server, a real scripted model, real sandboxes. */
-export async function startInProcess(address: string, options: { maxCachedWorkflows?: number; interceptors?: WorkerOptions['interceptors']; world?: (world: World) => World; namespace?: string } = {}): Promise<InProcess> {
+export async function startInProcess(address: string, options: { maxCachedWorkflows?: number; interceptors?: WorkerOptions['interceptors']; world?: (world: World) => World; namespace?: string; contextTokens?: number } = {}): Promise<InProcess> {
   const model = await scriptedModel([PLAYBOOKS, join(ROOT, 'packs', 'marketing', 'playbooks')]);
   const { namespace = 'default' } = options;
   const taskQueue = `test-${process.pid}-${Math.random().toString(36).slice(2)}`;
@@ -63,7 +63,7 @@ export async function startInProcess(address: string, options: { maxCachedWorkfl
     world,
     modelUrl: model.baseUrl,
     taskQueue,
-    client: new Nl2codeClient({ client: temporal, store, taskQueue, admission: createAdmission(config, { cwd: dir, endpoint: world.endpoint }) }),
+    client: new Nl2codeClient({ client: temporal, store, taskQueue, admission: createAdmission(options.contextTokens === undefined ? config : { ...config, model: { ...config.model, contextTokens: options.contextTokens } }, { cwd: dir, endpoint: world.endpoint }) }),
     async close() {
       worker.shutdown();
       await running;

@@ -39,7 +39,8 @@ export class Processes {
   private model!: ScriptedServer;
   private connection!: Connection;
 
-  constructor(over: Partial<ResolvedConfig['sandbox']> = {}) {
+  /** `quickMs`: workers have no endpoint and no sandbox, a call or a cell takes so long. */
+  constructor(over: Partial<ResolvedConfig['sandbox']> = {}, private readonly quickMs?: number) {
     const config = testConfig(this.dir);
     this.config = { ...config, sandbox: { ...config.sandbox, ...over } };
     this.store = new SessionStore(this.dir);
@@ -71,6 +72,7 @@ export class Processes {
         ...process.env,
         NL2CODE_WORKER_CONFIG: JSON.stringify({ config: this.config, address: this.server.address, modelUrl: this.model.baseUrl }),
         NL2CODE_TEST_ONLY: only,
+        ...(this.quickMs === undefined ? {} : { NL2CODE_TEST_QUICK: String(this.quickMs) }),
         ...(fail ? { NL2CODE_TEST_FAIL: JSON.stringify({ ...fail, marker: join(this.dir, 'failed') }) } : {}),
       },
     });

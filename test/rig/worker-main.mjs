@@ -5,6 +5,7 @@ import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/wo
 import { Nl2codePlugin } from '../../dist/plugin.js';
 import { workflowSource } from '../../dist/worker.js';
 import { createWorld } from '../../dist/world.js';
+import { quickWorld } from './quick-world.mjs';
 
 const { config, address, modelUrl } = JSON.parse(process.env.NL2CODE_WORKER_CONFIG);
 const fail = process.env.NL2CODE_TEST_FAIL ? JSON.parse(process.env.NL2CODE_TEST_FAIL) : null;
@@ -25,7 +26,9 @@ const dying = {
   },
 };
 
-const world = createWorld(config, modelUrl);
+// NL2CODE_TEST_QUICK: no endpoint and no sandbox, each call and cell takes so many milliseconds.
+const quick = process.env.NL2CODE_TEST_QUICK;
+const world = quick ? quickWorld(createWorld(config, modelUrl), Number(quick)) : createWorld(config, modelUrl);
 const connection = await NativeConnection.connect({ address });
 // A worker that takes one activity at a time polls for no other: frozen, it swallows none.
 const limits = {

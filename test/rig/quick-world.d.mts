@@ -1,0 +1,3 @@
+import type { World } from '../../src/world.js';
+
+export function quickWorld(world: World, pauseMs?: number): World;
