@@ -12,12 +12,12 @@ export function noopWorld(root, durability) {
     endpoint: {
       scripted: true,
       async probe() {},
-      async complete({ messages, tools }, pairs) {
+      async complete({ messages }, pairs) {
         const done = messages.filter((message) => message.role === 'assistant').length;
-        const names = tools.map((tool) => tool.name);
+        const last = messages.at(-1).content;
         const call = (name, args) => ({ content: '', calls: [{ id: `c${done}`, name, arguments: JSON.stringify(args) }], finishReason: 'tool_calls', usage, usageEstimated: false, model: 'noop', requestId: `q${done}` });
-        if (names.length === 0) return { ...call('', {}), content: '1. count', calls: [] };
-        if (names.includes('review')) return call('review', { accept: true, summary: 'done' });
+        if (/call plan\b/.test(last)) return call('plan', { steps: ['count'], assumptions: [], questions: [], checks: [] });
+        if (/call review\b/.test(last)) return call('review', { accept: true, summary: 'done' });
         return done <= pairs.value ? call('run_cell', { code: `x = ${done}` }) : call('submit', { path: 'a.py', outputs: [], answer: 'done' });
       },
     },
