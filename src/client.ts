@@ -1,7 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { WithStartWorkflowOperation, WorkflowExecutionAlreadyStartedError, WorkflowNotFoundError, WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError, type Client, type WorkflowHandle, type WorkflowStartOptions } from '@temporalio/client';
-import { ApplicationFailure } from '@temporalio/common';
 import { canonical } from './session/canonical.js';
 import type { Decision } from './session/decision.js';
 import { Nl2codeError } from './session/error-table.js';
@@ -138,7 +137,7 @@ export class Nl2codeClient<Options extends { idempotencyKey?: string | undefined
       );
       return { session, request, before, from };
     } catch (error) {
-      if (error instanceof WorkflowUpdateFailedError && error.cause instanceof ApplicationFailure) throw new Nl2codeError('bad-request', error.cause.message, { remedy: '' });
+      if (error instanceof WorkflowUpdateFailedError) throw new Nl2codeError('bad-request', refused(error), { remedy: '' });
       throw unavailable(error, session);
     }
   }
@@ -203,7 +202,7 @@ export class Nl2codeClient<Options extends { idempotencyKey?: string | undefined
       await client.withDeadline(Date.now() + CALL_MS, () => this.handle(session).executeUpdate(decideUpdate, { args: [{ ...input, decision }], updateId: sha256(canonical([input.proposal, input.actor, decision])).slice(0, 32) }));
     } catch (error) {
       // Temporal has types of its own, e.g. for a run that ended under the update.
-      if (error instanceof WorkflowUpdateFailedError && error.cause instanceof ApplicationFailure) throw new Nl2codeError('stale-decision', error.cause.message);
+      if (error instanceof WorkflowUpdateFailedError) throw new Nl2codeError('stale-decision', refused(error));
       throw unavailable(error, session);
     }
   }
@@ -276,6 +275,11 @@ const MAX_EDIT_CHARS = 64 << 10;
 function newSessionId(): string {
   const letters = 'abcdefghjkmnpqrstuvwxyz23456789';
   return [...randomBytes(10)].map((byte) => letters[byte % letters.length]).join('');
+}
+
+/** Why an Update was refused, or ended without an answer: the session's own sentence, or that of the server about a run that is over. */
+function refused(error: WorkflowUpdateFailedError): string {
+  return error.cause instanceof Error && error.cause.message ? error.cause.message : 'The run of the session ended before it could answer.';
 }
 
 function unavailable(error: unknown, session?: string): Error {
