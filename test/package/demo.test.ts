@@ -14,7 +14,7 @@ test('the demo with another seed kills its worker, takes the edit, and leaves ve
     const code = await new Promise((resolve) => demo.on('close', resolve));
     expect(code, said).toBe(0);
     expect(said).toMatch(/^VERIFIED /m);
-    expect(said).toMatch(/^ +by +runs, repeats, pack checks 6\/6$/m);
+    expect(said).toMatch(/^ +by +runs, repeats, request checks 4\/4, pack checks 6\/6$/m);
     expect(said).toContain('(seed 7: other data, other column names)');
     const killed = /kill -9 worker (\d+)/.exec(said)?.[1];
     const successor = /worker (\d+) went on/.exec(said)?.[1];
