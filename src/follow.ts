@@ -28,16 +28,23 @@ const DESCRIBE_EVERY = 20;
 export async function* followSession(folder: SessionFolder, session: string, options: FollowOptions): AsyncGenerator<Followed> {
   let at = options.from ?? 0;
   let seen = '';
-  for (let round = 0; !options.signal?.aborted; round += 1) {
-    const result = readResult(folder, session, options.request);
+  function* newEvents(): Generator<Followed> {
     const { events, next, ends } = folder.readEvents(at);
     at = next;
     for (const [i, event] of events.entries()) yield { kind: 'event', event, next: ends[i]! };
+  }
+  for (let round = 0; !options.signal?.aborted; round += 1) {
+    const result = readResult(folder, session, options.request);
+    yield* newEvents();
     if (result) return yield { kind: 'end', result, why: null };
     if (round % SNAPSHOT_EVERY === 0) {
       const snapshot = await options.snapshot();
       const text = JSON.stringify(snapshot);
-      if (snapshot && text !== seen) yield { kind: 'snapshot', snapshot };
+      if (snapshot && text !== seen) {
+        // What led to it stands in the log by now, and is seen first.
+        yield* newEvents();
+        yield { kind: 'snapshot', snapshot };
+      }
       seen = text ?? seen;
     }
     if (round % DESCRIBE_EVERY === DESCRIBE_EVERY - 1) {
