@@ -285,9 +285,10 @@ function refused(error: WorkflowUpdateFailedError): string {
 function unavailable(error: unknown, session?: string): Error {
   if (error instanceof WorkflowNotFoundError) return new Nl2codeError('not-found', session ? `Session ${session} is not running.` : 'The session is not known to the server.', { cause: error });
   const { code, details = '' } = (error as { cause?: { code?: number; details?: string } }).cause ?? {};
-  const taskFails = code === 9 && /Workflow Task in failed state/.test(details);
-  // The time of an update that no worker took up ends as a cancelled call.
-  if (error instanceof WorkflowUpdateRPCTimeoutOrCancelledError || taskFails) return new Nl2codeError('temporal-unavailable', `Session ${session ?? ''} does not answer: no worker runs it now.`, { cause: error, remedy: 'Send the same again when a worker runs.' });
+  const silent = (why: string, remedy: string) => new Nl2codeError('temporal-unavailable', `Session ${session ?? ''} does not answer: ${why}.`, { cause: error, remedy });
+  if (code === 9 && /Workflow Task in failed state/.test(details)) return silent('its workflow task fails', "The worker's log and the run's page in Temporal say why.");
+  // The time of an update that no worker took up ends as a cancelled call. The server may still hand it over later.
+  if (error instanceof WorkflowUpdateRPCTimeoutOrCancelledError) return silent('no worker runs it now', 'Start one, and look with nl2code show whether it was taken before you send it again.');
   if (code === 14 || code === 4) return new Nl2codeError('temporal-unavailable', 'The Temporal server does not answer.', { cause: error });
   return error instanceof Error ? error : new Error(String(error));
 }

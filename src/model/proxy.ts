@@ -38,7 +38,7 @@ export function proxyFor(url: URL, proxies?: Proxies): Proxy | null {
   const parsed = URL.canParse(address) ? new URL(address) : null;
   if (!parsed?.hostname || !/^https?:$/.test(parsed.protocol)) {
     // Credentials before an @ stay out of the sentence.
-    const shown = JSON.stringify(value.replace(/[^/]*@/, '…@').slice(0, 80));
+    const shown = JSON.stringify(value.replace(/^([a-z][\w+.-]*:\/\/)?.*@/is, '$1…@').slice(0, 80));
     throw new Nl2codeError('bad-request', `${from} is ${shown}, which is no address of an http or https proxy: write one such as http://proxy.example:3128, or leave it out.`, { remedy: '' });
   }
   const secure = parsed.protocol === 'https:';

@@ -17,6 +17,12 @@ _OLD = re.compile(
 )
 _HOLDOUT = re.compile(r"\bhold[- ]?outs?\b|\bhe?o?ld(?:ing)?[- ](?:out|back)\b|\bcontrol group\b", re.IGNORECASE)
 _AUDIENCE = re.compile(r"\btop\b|\bbest\b|\bmost (?:alike|similar)\b", re.IGNORECASE)
+#: The audience itself, beside a number or a change: too many meanings to say which share is meant.
+_SIZED = re.compile(r"\baudiences?\b|\busers\b|\bpeople\b|\blists?\b", re.IGNORECASE)
+_NUMBER = re.compile(
+    r"\b\d[\d.,]*\b|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|twenty|fifty|hundred|thousand)\b",
+    re.IGNORECASE,
+)
 _CHANGES = re.compile(
     r"\b(?:make|change|set|raise|lower|increase|reduce|drop|remove|without|no|double|twice|half|halve|third|quarter|"
     r"fifth|tenth|bigger|smaller|larger|different)\b",
@@ -77,8 +83,13 @@ def _shares(clause: str, asked: Asked) -> Asked:
     audience = [found.span() for found in _AUDIENCE.finditer(clause)]
     left = _OLD.sub(lambda found: " " * len(found[0]), clause)
     percents = list(_PERCENT.finditer(left))
-    if not percents and holdout and _CHANGES.search(clause):
-        return replace(asked, holdout=None)
+    if not percents and (_CHANGES.search(clause) or _NUMBER.search(left)):
+        # Something is said of a size, in words this does not read.
+        if holdout:
+            asked = replace(asked, holdout=None)
+        if audience or (_SIZED.search(clause) and not holdout):
+            asked = replace(asked, audience=None)
+        return asked
     for found in percents:
         share = float(found[1]) / 100
         near, far = (_gap(found.span(), spans) for spans in (holdout, audience))
