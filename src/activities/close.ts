@@ -5,7 +5,7 @@ import { lostSpent, type Link } from '../store/chain.js';
 import type { SessionFolder } from '../store/session-store.js';
 import { sweepVerifications } from '../verification/scratch.js';
 import { collectArtifacts } from './collect-artifacts.js';
-import { observationOf, requestOf, submittedPath } from './past.js';
+import { decidedOutputs, observationOf, requestOf, submittedPath } from './past.js';
 import { step } from './step.js';
 import { readSummary } from '../store/summary.js';
 import { writeTrace } from '../store/trace.js';
@@ -18,8 +18,7 @@ export function createClose(world: StepWorld) {
     const reply = await step(world, call, async ({ past }) => {
       const { since } = requestOf(past);
       const seen = since.map((link) => observationOf(folder, link));
-      const verification = seen.findLast((observation) => observation?.kind === 'verification');
-      const outputs = verification?.kind === 'verification' ? verification.outputs : [];
+      const outputs = decidedOutputs(folder, since, call.args.verdict.script);
       const script = finalScript(folder, since, call.args.verdict.script);
       const taken = new Set([...outputs, ...script].map((artifact) => artifact.path));
       const left = collectArtifacts(folder).filter((artifact) => !taken.has(artifact.path));

@@ -3,7 +3,7 @@ import { requests } from '../store/read-result.js';
 import type { Link } from '../store/chain.js';
 import type { SessionFolder } from '../store/session-store.js';
 import type { Before } from '../verification/verify-job.js';
-import { observationOf, submittedPath } from './past.js';
+import { decidedOutputs, submittedPath } from './past.js';
 
 /** What the last verified request of a session left: a follow-up's script and outputs are held against it. Undefined when none was verified. */
 export function lastVerified(folder: SessionFolder, past: readonly Link[]): (Before & { /** Where its script was submitted from. */ path: string }) | undefined {
@@ -12,8 +12,7 @@ export function lastVerified(folder: SessionFolder, past: readonly Link[]): (Bef
   if (!verdict?.script) return undefined;
   const script = verdict.script;
   const since = past.slice(past.slice(0, end).findLastIndex(({ record }) => record.kind === 'open'), end);
-  const seen = since.map((link) => observationOf(folder, link)).findLast((observation) => observation?.kind === 'verification');
-  const outputs = new Map(seen?.kind === 'verification' ? seen.outputs.map(({ path, sha256 }) => [path, sha256]) : []);
+  const outputs = new Map(decidedOutputs(folder, since, script).map(({ path, sha256 }) => [path, sha256]));
   return {
     request: verdict.request,
     path: submittedPath(since),

@@ -1,5 +1,7 @@
 import { Nl2codeError } from '../session/error-table.js';
-import type { CellObservation, VerificationObservation } from '../session/observation.js';
+import { decidedVerification } from '../session/decided-verification.js';
+import type { Hash } from '../session/json.js';
+import type { Artifact, CellObservation, VerificationObservation } from '../session/observation.js';
 import type { Request } from '../session/request.js';
 import type { StepIO } from '../session/step.js';
 import type { Verdict } from '../session/verdict.js';
@@ -33,4 +35,10 @@ export function submittedPath(links: readonly Link[]): string {
 export function observationOf(folder: SessionFolder, link: Link): CellObservation | VerificationObservation | undefined {
   const ref = link.record.refs.observation;
   return ref && link.record.kind === 'execute' ? (JSON.parse(folder.blobs.text(ref)) as CellObservation | VerificationObservation) : undefined;
+}
+
+/** The outputs that the verification of the decided script has kept. */
+export function decidedOutputs(folder: SessionFolder, since: readonly Link[], script: Hash | undefined): Artifact[] {
+  const ref = decidedVerification(since.map(({ record }) => record), script)?.refs.observation;
+  return ref ? (JSON.parse(folder.blobs.text(ref)) as VerificationObservation).outputs : [];
 }

@@ -3,6 +3,7 @@ import { agreedPlan } from './agreed-plan.js';
 import type { Proposed } from './decision.js';
 import { exposureOf, heldBy, type Exposure } from './exposure.js';
 import type { Artifact, Observation, VerificationObservation } from './observation.js';
+import { decidedVerification } from './decided-verification.js';
 import type { Hash, TextRef } from './json.js';
 import type { Isolation } from './request.js';
 import type { StepRecord } from './step-record.js';
@@ -65,7 +66,8 @@ export function toResult(session: string, records: readonly StepRecord[], reader
   const { request } = since[0]!.args as unknown as StepIO['open']['args'];
   const { verdict } = close.args as unknown as StepIO['close']['args'];
   const seen = since.filter((record) => record.refs.observation && record.kind !== 'open').map((record) => JSON.parse(readers.text(record.refs.observation!)) as Observation | { kind: 'artifacts'; artifacts: Artifact[] });
-  const verification = seen.findLast((observation): observation is VerificationObservation => observation.kind === 'verification') ?? null;
+  const verified = decidedVerification(since, verdict.script)?.refs.observation;
+  const verification = verified ? (JSON.parse(readers.text(verified)) as VerificationObservation) : null;
   const artifacts = seen.findLast((observation) => observation.kind === 'artifacts');
   const words = readers.words(since);
   const agreed = agreedPlan(since, readers.blob);
