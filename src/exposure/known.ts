@@ -36,7 +36,13 @@ export class Known {
     return true;
   }
 
-  /** Whether a text is made of known words and numbers only. */
+  /** Whether a text is known as it stands: at least one word, and all in an order that was read. Known words in another order may spell anything. */
+  says(text: string): boolean {
+    const words = wordsOf(text.normalize('NFC'));
+    return words.length > 0 && this.hasRun(words, 0, words.length);
+  }
+
+  /** Whether a text is made of known words and numbers only: enough for a name, not for a sentence. */
   covers(text: string): boolean {
     return wordsOf(text.normalize('NFC')).every((word) => this.#words.has(word.text));
   }

@@ -66,7 +66,7 @@ export function maskedLens(mask: Mask): Lens {
 export function schemaLens(known: Known, library: ReadonlySet<string>): Lens {
   const printed = ({ text, omitted }: BoundedText): BoundedText => ({ text: text === '' ? '' : printedText(text.length + omitted), omitted: 0 });
   const named = (name: string) => (known.covers(name) ? name : 'check');
-  const check = ({ check: name, state, detail }: CheckResult): CheckResult => ({ check: checkName(name, named), state, detail: known.covers(detail) ? detail : '' });
+  const check = ({ check: name, state, detail }: CheckResult): CheckResult => ({ check: checkName(name, named), state, detail: known.says(detail) ? detail : '' });
   const cell: Lens['cell'] = (seen, shapes) => {
     const display = (shown: Display): Display => ({ text: { 'text/plain': { text: shapeText(shapes.get(shown), known), omitted: 0 } }, images: shown.images });
     return {
@@ -85,7 +85,7 @@ export function schemaLens(known: Known, library: ReadonlySet<string>): Lens {
     cell,
     inputs: (seen, held) => ({ ...cell(seen, new Map()), stdout: { text: held ? `${held.versions}\n${inputsText(held.parts, known)}` : 'The inputs could not be looked at.', omitted: 0 }, stderr: { text: '', omitted: 0 } }),
     verification: (seen, script) => {
-      const plain = script === null || known.covers(script);
+      const plain = script === null || known.says(script);
       return {
         ...seen,
         exposure: 'schema',

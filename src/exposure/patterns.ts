@@ -23,7 +23,6 @@ const PATTERNS: readonly [Kind, RegExp][] = [
   ['address', /\b\p{Lu}[\p{L}-]{2,30}(?:straße|strasse|str\.|weg|platz|allee|gasse) \d{1,4}[a-z]?\b/gu],
 ];
 const URL = /\bhttps?:\/\/[^\s"'<>\\]{1,2000}/gi;
-const TELLING_URL = /[@?#]|[^/]{20,}\d[^/]*$/;
 const AROUND_AT = /[\p{L}\p{N}._%+'-]/u;
 const MAX_LOCAL = 64;
 const MAX_DOMAIN = 255;
@@ -31,11 +30,16 @@ const MAX_DOMAIN = 255;
 /** What looks like an identifier, in order, without overlaps. Pure; linear in the text's length. */
 export function patternSpans(text: string): Span[] {
   const found: Span[] = emails(text);
-  for (const match of text.matchAll(URL)) if (TELLING_URL.test(match[0].slice(8))) found.push({ start: match.index, end: match.index + match[0].length, kind: 'url' });
+  for (const match of text.matchAll(URL)) if (isTelling(match[0].slice(8))) found.push({ start: match.index, end: match.index + match[0].length, kind: 'url' });
   for (const [kind, pattern] of PATTERNS) for (const match of text.matchAll(pattern)) found.push({ start: match.index, end: match.index + match[0].length, kind });
   found.sort((a, b) => a.start - b.start || b.end - a.end);
   let end = 0;
   return found.filter((span) => span.start >= end && (end = span.end) > 0);
+}
+
+/** An address that may name somebody: it holds a query, or ends in something long with a digit far in it. */
+function isTelling(address: string): boolean {
+  return /[@?#]/.test(address) || /\d/.test(address.slice(address.lastIndexOf('/') + 1).slice(20));
 }
 
 function emails(text: string): Span[] {

@@ -5,7 +5,7 @@ import type { InputPart } from './sensitive.js';
 
 const HIDDEN = 'not shown under exposure schema';
 const TYPES = new Set('DataFrame Series ndarray Index list tuple dict set frozenset str bytes int float complex bool NoneType Timestamp Timedelta Figure Axes Text DataFrameGroupBy SeriesGroupBy GroupBy generator function module type range map filter zip'.split(' '));
-const DTYPE = /^(?:u?int\d*|float\d*|bool|boolean|str|string|object|datetime64|timedelta64|category|complex\d*|period|interval|sparse|U?Int\d+|Float\d+|<[UM]\d+)(?:\[[\w, /:]{0,30}\])?$/;
+const DTYPE = /^(u?int\d{0,3}|float\d{0,3}|bool|boolean|str|string|object|datetime64|timedelta64|category|complex\d{0,3}|period|interval|sparse|U?Int\d{1,3}|Float\d{1,3}|<[UM]\d{1,4})(\[(?:ns|us|ms|s|pyarrow|python)(?:, UTC)?\])?(?:\[.*\])?$/;
 const CLASS = /^[A-Za-z_][\w.]{0,80}$/;
 
 /** How much was printed, in place of what. Pure. */
@@ -41,7 +41,7 @@ export function inputsText(parts: readonly InputPart[], known: Known): string {
 /** An error without its message, unless that is made of known words: its class, and the lines of the user's code it came by. Pure. */
 export function errorText(error: { type: string; message: string; traceback: string }, known: Known, library: ReadonlySet<string>): { type: string; message: string; traceback: string } {
   const type = className(error.type, known, library);
-  const message = known.covers(error.message) ? error.message : `(the message is ${HIDDEN})`;
+  const message = known.says(error.message) ? error.message : `(the message is ${HIDDEN})`;
   const frames = [...error.traceback.matchAll(/^ {2}File "(<cell \d{1,6}>|[^"\n]{1,200})", line (\d{1,7})/gm)].flatMap(([, file, line]) => (file!.startsWith('<cell ') || known.covers(file!) ? [`  File "${file}", line ${line}`] : []));
   return { type, message, traceback: [...(frames.length > 0 ? ['Traceback (most recent call last):', ...frames.slice(-20)] : []), `${type}: ${message}`].join('\n') };
 }
@@ -50,10 +50,12 @@ export function errorText(error: { type: string; message: string; traceback: str
 export function findingWithout(found: Finding, known: Known, library: ReadonlySet<string>, plain: boolean): Finding {
   const { path, ...rest } = found;
   const where = path === undefined ? {} : { path: pathName(path, 0, known) };
-  if ((plain && OF_SCRIPT.has(found.code)) || known.covers(found.message)) return { ...rest, ...where };
+  if ((plain && OF_SCRIPT.has(found.code)) || known.says(found.message)) return { ...rest, ...where };
   const thrown = /^([\w.]{1,80}(?:Error|Exception|Exit|Interrupt|Warning))\b/m.exec(found.message)?.[1];
   const how = thrown ? ` It ended with ${className(thrown, known, library)}.` : '';
-  return { ...rest, ...where, message: `${SENTENCES[found.code] ?? 'It does not hold.'}${how} Its values are ${HIDDEN}.` };
+  // What was read from the script may quote its names; other remedies are sentences of ours.
+  const remedy = OF_SCRIPT.has(found.code) && !known.says(found.remedy) ? 'Look at that line, and correct it.' : found.remedy;
+  return { ...rest, ...where, remedy, message: `${SENTENCES[found.code] ?? 'It does not hold.'}${how} Its values are ${HIDDEN}.` };
 }
 
 /** A file's name where it is known, else one that only keeps its ending. Pure. */
@@ -74,10 +76,17 @@ const SENTENCES: Partial<Record<FindingCode, string>> = {
 };
 
 function className(type: string, known: Known, library: ReadonlySet<string>): string {
-  const last = type.split('.').at(-1)!;
-  return CLASS.test(type) && (library.has(last.toLowerCase()) || known.has(last.toLowerCase())) ? type : 'Error';
+  const parts = type.split('.');
+  const isName = (part: string) => library.has(part.toLowerCase()) || known.has(part.toLowerCase());
+  if (!CLASS.test(type) || !isName(parts.at(-1)!)) return 'Error';
+  return parts.every(isName) ? type : parts.at(-1)!;
 }
 
 const columnName = (name: string | null, at: number, known: Known): string => (name !== null && known.covers(name) ? name : `col_${at + 1}`);
-const dtypeName = (dtype: string): string => (DTYPE.test(dtype) ? dtype : 'object');
+/** What is in brackets may be a name of the data's, but for units of time and kinds of storage. */
+function dtypeName(dtype: string): string {
+  const [, name, unit = ''] = DTYPE.exec(dtype) ?? [];
+  return name === undefined ? 'object' : name + unit;
+}
+
 const count = (n: number, noun: string): string => `${n.toLocaleString('en-US')} ${noun}${n === 1 ? '' : 's'}`;

@@ -52,6 +52,16 @@ describe('under schema', () => {
     expect(lens.cell(cell({ ended: 'error', error: { type: 'RoseBaker', message: 'x', traceback: '' } }), none).error!.type).toBe('Error');
   });
 
+  test('a dotted class keeps what is known of it, and a dtype what is no name', () => {
+    expect(lens.cell(cell({ ended: 'error', error: { type: 'John_Smith_1970.ValueError', message: 'x', traceback: '' } }), none).error!.type).toBe('ValueError');
+    const result = shown('x');
+    const told = (dtype: string) => lens.cell(cell({ result }), new Map([[result, { type: 'Series', dtype, size: [2] }]])).result!.text['text/plain']!.text;
+    expect(told('object[John Smith 555]')).toContain('Series of object, 2 items');
+    expect(told('datetime64[ns, UTC]')).toContain('Series of datetime64[ns, UTC], 2 items');
+    expect(told('datetime64[ns, John/Smith]')).toContain('Series of datetime64, 2 items');
+    expect(told(`<U${'7'.repeat(20)}`)).toContain('Series of object');
+  });
+
   test('the inputs are told by headers and types, and a header that is data has a number', () => {
     const seen = lens.inputs(cell({ stdout: text('Rose 12') }), { versions: 'Python 3.11.2.', parts: [{ file: 'people.csv', kind: 'CSV', code: "pd.read_csv('people.csv')", rows: 1200, columns: [{ name: 'market', dtype: 'str' }, { name: null, dtype: 'int64' }] }] });
     expect(seen.stdout.text).toBe("Python 3.11.2.\n1 input file, in the current directory under its name. Only names and types are shown (exposure schema).\n\npeople.csv · CSV · 1,200 rows × 2 columns\n  pd.read_csv('people.csv')\n  market  str\n  col_2   int64");

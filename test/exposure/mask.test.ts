@@ -118,6 +118,7 @@ test.each([
   ['dots', '1.1.1.'],
   ['hexadecimal', 'a1'],
   ['street words', '1 Aaaa Aaaa '],
+  ['an address that ends in a slash', `http://${'1'.repeat(1990)}/ `],
   ['values of the inputs', 'Rose Baker, her dog bit '],
 ])('time is in proportion to the length of %s', (_, piece) => {
   const mask = maskOf([sensitive]);
@@ -139,6 +140,14 @@ test('hostile notes are refused whole', () => {
   for (const json of ['', '[]', '{"v":2}', JSON.stringify({ ...NOTHING_HELD, keys: Buffer.from(new Float64Array([2, 1]).buffer).toString('base64'), kindOf: 'AAA=' })]) {
     expect(() => Sensitive.read(json)).toThrow(/malformed/);
   }
+});
+
+test('a text is known as it stands only when its words stand in an order that was read', () => {
+  const known = new Known();
+  known.addAll(['a b c Smith John', 'total is wrong']);
+  expect(known.says('total is wrong')).toBe(true);
+  expect(known.says('John Smith')).toBe(false);
+  expect(known.says('-.-. .--')).toBe(false);
 });
 
 test('known words cover a text only when all are known', () => {
