@@ -62,7 +62,7 @@ async function runCell(world: StepWorld, exposures: Exposures, { call, folder, p
   const observation = looking ? lens.inputs(seen, inputs) : lens.cell(seen, shapes);
   const hash = inspecting ? null : folder.blobs.put(code);
   return {
-    value: { ok: reply.ended === 'ok', sig: signature(observation), ...unparsed(cellSyntax(observation)) } as Json,
+    value: { ok: reply.ended === 'ok', sig: signature(observation), ...unparsed(neverBegan(seen) ? `${observation.error!.type}: ${observation.error!.message}` : undefined) } as Json,
     refs: { ...(hash ? { code: hash } : {}), observation: folder.blobs.keep(JSON.stringify(observation)), ...(look?.sensitive ? { sensitive: look.sensitive } : {}) },
   };
 }
@@ -115,10 +115,9 @@ function codeText(folder: SessionFolder, code: CodeRef | null): string {
 const unparsed = (why: string | undefined) => (why === undefined ? {} : { unparsed: plain(why, 300) });
 const SYNTAX_ERRORS: ReadonlySet<string> = new Set(['SyntaxError', 'IndentationError', 'TabError']);
 
-/** Why a cell could not begin: an error of its syntax without a line of it on the stack, which one that it raises itself has. */
-function cellSyntax({ ended, error }: CellObservation): string | undefined {
-  if (ended !== 'error' || !error || !SYNTAX_ERRORS.has(error.type) || error.traceback.startsWith('Traceback')) return undefined;
-  return `${error.type}: ${error.message}`;
+/** Whether a cell could not begin: an error of its syntax without a line of it on the stack, which one that it raises itself has. */
+function neverBegan({ ended, error }: CellObservation): boolean {
+  return ended === 'error' && error !== null && SYNTAX_ERRORS.has(error.type) && !error.traceback.startsWith('Traceback');
 }
 
 /** The script's text; null when a submitted path holds none. */
