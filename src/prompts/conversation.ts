@@ -234,7 +234,8 @@ export class Conversation {
   private remains(before: number): string {
     const { script, verification } = this;
     const said = verification && verification.at < before ? [`What verification said last:\n${verification.text}`] : [];
-    return [...(script === undefined ? [] : [`The script as it was last handed in:\n\n${script}`]), ...said].join('\n\n');
+    const written = script === null ? ['The script as it was last handed in is not shown; it stands in its file.'] : script === undefined ? [] : [`The script as it was last handed in:\n\n${script}`];
+    return [...written, ...said].join('\n\n');
   }
 
   private execution(record: StepRecord): void {
