@@ -27,6 +27,7 @@ export function noopWorld(root, durability) {
     verifier: { verify: async () => ({ kind: 'verification', ok: true, checks: [], findings: [], outputs: [], stdout: text(''), stderr: text(''), isolation: 'none', ms: 0 }) },
     pack: async () => undefined,
     leaseMs: 1000,
+    maxExposure: 'full',
   };
 }
 

@@ -37,7 +37,7 @@ function scene(takes: number, window: number | undefined) {
     if (sizes().at(-1)! > takes) throw new Nl2codeError('model-context-length', 'The conversation is too long.');
     return Promise.resolve(reply);
   };
-  const world = { store, endpoint: { complete, probe: () => Promise.resolve(), scripted: true }, priceOf: () => undefined, maxOutputTokens: 1000 } as unknown as StepWorld;
+  const world = { store, endpoint: { complete, probe: () => Promise.resolve(), scripted: true }, priceOf: () => undefined, maxOutputTokens: 1000, maxExposure: 'full' } as unknown as StepWorld;
   const ask = createAskModel(world);
   const call = (parent: Hash | null) => ({ session: 's', parent, seq: 200, kind: 'code' as const, ask: 'codeact', args: null, facts: [] });
   return { chain, sizes, call, head, run: (parent: Hash | null = head) => new MockActivityEnvironment().run(() => ask(call(parent))) as Promise<StepReply<'code'>> };

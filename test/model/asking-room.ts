@@ -28,7 +28,7 @@ export async function converse(answers: Answer[], over: Partial<Request> = {}) {
   const { server, endpoint } = await against(answers);
   const store = new SessionStore(dir);
   const session = store.session('s1').create();
-  const world = { store, endpoint, priceOf: () => undefined, maxOutputTokens: 1000 } as unknown as StepWorld;
+  const world = { store, endpoint, priceOf: () => undefined, maxOutputTokens: 1000, maxExposure: 'full' } as unknown as StepWorld;
   const activities = createActivities(world);
   const state = newSession('s1', request({ strategy: 'react', model: 'm', ...over }));
   let clock = 1;

@@ -28,7 +28,7 @@ async function attempts(answers: Answer[], over: Partial<Request['budget']> = {}
   const { endpoint } = await against(answers);
   const store = new SessionStore(dir);
   store.session('s1').create();
-  const activities = createActivities({ store, endpoint, priceOf: () => price, maxOutputTokens: 1000 } as unknown as StepWorld);
+  const activities = createActivities({ store, endpoint, priceOf: () => price, maxOutputTokens: 1000, maxExposure: 'full' } as unknown as StepWorld);
   const room = (attempt: number) => new MockActivityEnvironment({ attempt, workflowExecution: { workflowId: 's1', runId: 'r' } }, { logger: new DefaultLogger('ERROR', () => undefined) });
   const asked = request({ strategy: 'single-shot', model: 'm', budget: { maxSteps: 40, maxCostUsd: null, maxTokens: null, deadline: null, ...over } });
   const open = activities['nl2code-open'] as (sent: object) => Promise<StepReply<'open'>>;
