@@ -79,9 +79,24 @@ export function readPlanText(text: string, inputs?: readonly string[]): Plan | s
   if (!isObject(given)) return 'The plan is no JSON object with steps, assumptions, questions and checks.';
   const unknown = Object.keys(given).find((key) => !['steps', 'assumptions', 'questions', 'checks'].includes(key));
   if (unknown !== undefined) return `A plan has no member ${JSON.stringify(unknown.slice(0, 80))}: it has steps, assumptions, questions and checks.`;
+  const long = tooLong(given);
+  if (long !== undefined) return `The plan can't be taken as it stands. ${long}`;
   const { plan, problems } = readPlan(given, inputs);
   if (problems.length > 0) return `The plan can't be taken as it stands. ${problems.slice(0, 3).join(' ')}`;
   return plan.steps.length > 0 ? plan : 'The plan has no steps: write at least one.';
+}
+
+/** What of a person's plan would be cut, as a sentence: a model's is cut, a person's words are not. */
+function tooLong({ steps, assumptions, questions }: Record<string, unknown>): string | undefined {
+  const list = (value: unknown): unknown[] => (Array.isArray(value) ? value : []);
+  const asked = list(questions).filter(isObject);
+  const options = asked.flatMap((question) => [...list(question.options), question.default]);
+  const over = (texts: unknown[], chars: number) => texts.find((text): text is string => typeof text === 'string' && text.length > chars);
+  const long = over([...list(steps), ...list(assumptions), ...asked.map(({ question }) => question)], LINE_CHARS);
+  if (long !== undefined) return `The line ${JSON.stringify(`${long.slice(0, 40)}…`)} has ${long.length} characters: write at most ${LINE_CHARS}, or make two of it.`;
+  const option = over(options, OPTION_CHARS);
+  if (option !== undefined) return `The option ${JSON.stringify(`${option.slice(0, 40)}…`)} has ${option.length} characters: write at most ${OPTION_CHARS}.`;
+  return asked.some((question) => list(question.options).length > MAX_OPTIONS) ? `A question has at most ${MAX_OPTIONS} options.` : undefined;
 }
 
 /** Why these answers don't fit a plan of so many questions, as a sentence; undefined when they do. Pure; reads hostile values. */

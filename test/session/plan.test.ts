@@ -91,6 +91,13 @@ describe('a plan', () => {
     expect(readPlanText(text)).toMatch(why);
   });
 
+  test('of a person is never cut: what is too long is refused with its length', () => {
+    expect(readPlanText(JSON.stringify({ steps: ['x'.repeat(450)] }))).toMatch(/^The plan can't be taken as it stands\. The line "x{40}…" has 450 characters: write at most 300, or make two of it\.$/);
+    expect(readPlanText(JSON.stringify({ steps: ['a'], questions: [{ question: 'Which?', options: ['y'.repeat(101)], default: 'b' }] }))).toMatch(/The option .* has 101 characters/);
+    expect(readPlanText(JSON.stringify({ steps: ['a'], questions: [{ question: 'Which?', options: ['1', '2', '3', '4', '5', '6', '7'], default: '1' }] }))).toMatch(/at most 6 options/);
+    expect(readPlan({ steps: ['x'.repeat(450)] }).plan.steps[0]).toHaveLength(300);
+  });
+
   test('takes answers to what it asks, and nothing else', () => {
     expect(answersProblem(undefined, 0)).toBeUndefined();
     expect(answersProblem({ q2: 'both' }, 2)).toBeUndefined();
