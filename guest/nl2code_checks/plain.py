@@ -35,10 +35,17 @@ def examine_plain(source: str) -> list[Finding]:
     return found
 
 
+def _name(function: ast.expr) -> str:
+    """What is called, where that is a name or an attribute of one; nested code costs nothing."""
+    if isinstance(function, ast.Attribute) and isinstance(function.value, ast.Name):
+        return f"{function.value.id}.{function.attr}"
+    return function.id if isinstance(function, ast.Name) else ""
+
+
 def _exits(tree: ast.Module) -> bool:
     """Whether what ``main()`` returns is given to ``sys.exit`` or ``SystemExit``."""
     for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and ast.unparse(node.func) in ("sys.exit", "exit", "SystemExit"):
+        if isinstance(node, ast.Call) and _name(node.func) in ("sys.exit", "exit", "SystemExit"):
             inner = [call for call in ast.walk(node) if isinstance(call, ast.Call) and call is not node]
             if any(isinstance(call.func, ast.Name) and call.func.id == "main" for call in inner):
                 return True

@@ -26,9 +26,10 @@ def read_script(source: str) -> list[Finding]:
         return found
     try:
         return [*found, *examine_plain(source)]
-    # Whether it is plain can't be seen in a script that is made to break its reader: that is no finding.
-    except (RecursionError, MemoryError, ValueError):
-        return found
+    except (RecursionError, MemoryError, ValueError) as error:
+        # A script that breaks its reader is not said to read no clock.
+        why = f"Whether the script reads the clock can't be seen: reading it ended with {type(error).__name__}."
+        return [*found, Finding(code="reads-clock", message=why)]
 
 
 def examine(source: str) -> list[Finding]:

@@ -7,8 +7,10 @@ import ast
 import pytest
 
 from nl2code_checks.clock import clock_reads
+from nl2code_checks.findings import Finding
 from nl2code_checks.header import header_text
 from nl2code_checks.plain import examine_plain
+from nl2code_checks.static import read_script
 
 BODY = """import sys
 
@@ -98,3 +100,17 @@ def test_a_main_whose_result_is_dropped_is_found() -> None:
         "exit-code-lost: The script does not end with sys.exit(main())."
     ]
     assert messages(HEADER + "\n" + BODY.replace("sys.exit(main())", "raise SystemExit(main())")) == []
+
+
+def test_a_clock_beside_a_long_chain_of_calls_is_seen_and_what_breaks_the_reader_is_no_pass() -> None:
+    chain = "x = ' '" + ".strip()" * 250 + "\n"
+    clock = f"from datetime import date\nday = date.today()\n{chain}{BODY}"
+    assert "reads-clock" in [finding["code"] for finding in read_script(f"{HEADER}\n{clock}")]
+
+
+def test_a_script_that_breaks_the_reader_is_not_said_to_read_no_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    def breaks(source: str) -> list[Finding]:
+        raise RecursionError
+
+    monkeypatch.setattr("nl2code_checks.static.examine_plain", breaks)
+    assert [finding["code"] for finding in read_script(f"{HEADER}\n{BODY}")] == ["reads-clock"]
