@@ -59,7 +59,7 @@ const found = (text: string, canaries: readonly string[]) => {
 };
 
 describe.each(['schema', 'masked'] as const)('under exposure %s', (exposure) => {
-  test('nothing planted in the inputs leaves or is stored, whatever the code shows, under any strategy', async () => {
+  test('nothing planted in the inputs leaves or is stored, whatever the code shows, under any strategy', { timeout: 240_000 }, async () => {
     const asked = model.requests.length;
     const ended = await Promise.all(
       STRATEGIES.map(async (strategy) => {
