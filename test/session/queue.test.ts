@@ -1,23 +1,8 @@
 import { expect, test } from 'vitest';
-import type { Request } from '../../src/session/request.js';
 import { enqueue, followUpProblem, newSession } from '../../src/session/session-state.js';
+import { request as aRequest } from '../strategies/scripted-ports.js';
 
-const request: Request = {
-  id: 'r1',
-  prompt: 'Do it.',
-  strategy: 'codeact',
-  pack: null,
-  inputs: [],
-  truth: [],
-  outputs: [],
-  model: 'scripted',
-  sandbox: 'process',
-  isolation: 'bubblewrap',
-  limits: { cellTimeoutMs: 1, scriptTimeoutMs: 1, memoryBytes: 1, diskBytes: 1, maxRepairs: 0, stepsPerRun: 1 },
-  budget: { maxSteps: 1, maxCostUsd: null, maxTokens: null, deadline: null },
-  approval: { policy: 'never', expiryMs: 1 },
-  labels: {},
-};
+const request = aRequest();
 
 test('a session in which twenty requests wait takes no more and says so, and knows again what waits', () => {
   const state = newSession('s', request);
