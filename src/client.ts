@@ -61,6 +61,11 @@ const OPEN_POLL_MS = 50;
 /** Of the prompt, for lists of sessions that no worker has taken up yet. */
 const MEMO_CHARS = 120;
 
+type Shown = Pick<WorkflowStartOptions, 'staticSummary' | 'staticDetails' | 'typedSearchAttributes'>;
+
+/** gRPC's status of a start with a search attribute that the namespace does not have. */
+const INVALID_ARGUMENT = 3;
+
 /** The typed client of sessions: start, get, list, follow, decide, stop. Needs the Temporal server and the session store; runs anywhere but in workflows. */
 export class Nl2codeClient<Options extends { idempotencyKey?: string | undefined }> {
   private attributes = false;
@@ -76,9 +81,8 @@ export class Nl2codeClient<Options extends { idempotencyKey?: string | undefined
     const session = options.idempotencyKey ? `n${sha256(options.idempotencyKey).slice(0, 15)}` : newSessionId();
     const request = await admission.admit(options, () => store.session(session), 'r1');
     const digest = sha256(canonical(request));
-    const shown = await this.shown(session, request);
     try {
-      await client.withDeadline(Date.now() + CALL_MS, () =>
+      await this.starting(session, request, (shown) =>
         client.workflow.start<typeof nl2codeWorkflow>('nl2codeWorkflow', {
           workflowId: session,
           taskQueue,
@@ -122,19 +126,19 @@ export class Nl2codeClient<Options extends { idempotencyKey?: string | undefined
     const again = opened.find((request) => request.id === id);
     const from = folder.eventBytes;
     const request = again ?? (await admission.admitFollowUp(options, last, folder, id));
-    const start = new WithStartWorkflowOperation<typeof nl2codeWorkflow>('nl2codeWorkflow', {
-      workflowId: session,
-      taskQueue,
-      args: [{ request }],
-      ...(await this.shown(session, request)),
-      workflowIdConflictPolicy: 'USE_EXISTING',
-      workflowIdReusePolicy: 'ALLOW_DUPLICATE',
-      workflowTaskTimeout: '5s',
-    });
     try {
-      const { before } = await client.withDeadline(Date.now() + CALL_MS, () =>
-        client.workflow.executeUpdateWithStart(followUpUpdate, { startWorkflowOperation: start, args: [request], updateId: id }),
-      );
+      const { before } = await this.starting(session, request, (shown) => {
+        const start = new WithStartWorkflowOperation<typeof nl2codeWorkflow>('nl2codeWorkflow', {
+          workflowId: session,
+          taskQueue,
+          args: [{ request }],
+          ...shown,
+          workflowIdConflictPolicy: 'USE_EXISTING',
+          workflowIdReusePolicy: 'ALLOW_DUPLICATE',
+          workflowTaskTimeout: '5s',
+        });
+        return client.workflow.executeUpdateWithStart(followUpUpdate, { startWorkflowOperation: start, args: [request], updateId: id });
+      });
       return { session, request, before, from };
     } catch (error) {
       if (error instanceof WorkflowUpdateFailedError) throw new Nl2codeError('bad-request', refused(error), { remedy: '' });
@@ -246,13 +250,27 @@ export class Nl2codeClient<Options extends { idempotencyKey?: string | undefined
     }
   }
 
+  /** Starts a run with what Temporal's own tools show of it; where the namespace has lost our search attributes meanwhile, without them. */
+  private async starting<T>(session: string, request: Request, start: (shown: Shown) => Promise<T>): Promise<T> {
+    const within = (shown: Shown) => this.options.client.withDeadline(Date.now() + CALL_MS, () => start(shown));
+    const { typedSearchAttributes, ...rest } = await this.shown(session, request);
+    if (!typedSearchAttributes) return within(rest);
+    try {
+      return await within({ ...rest, typedSearchAttributes });
+    } catch (error) {
+      if (statusOf(error).code !== INVALID_ARGUMENT) throw error;
+      this.attributes = false;
+      return within(rest);
+    }
+  }
+
   /**
    * What Temporal's own tools show of a run, as options of its start. Search attributes only where the namespace has them all: the server
    * refuses a start with one it does not know, and the run uses those of its start and no others.
    */
-  private async shown(session: string, request: Request): Promise<Pick<WorkflowStartOptions, 'staticSummary' | 'staticDetails' | 'typedSearchAttributes'>> {
+  private async shown(session: string, request: Request): Promise<Shown> {
     const { connection, options } = this.options.client;
-    // Registered ones stay; those that are missing may come.
+    // Those that are missing may come; a start tells when registered ones have gone.
     this.attributes ||= await missingAttributes(connection, options.namespace).then((missing) => missing.length === 0, () => false);
     const attributes = this.attributes ? { typedSearchAttributes: beginning(request) } : {};
     return { staticSummary: startSummary(request), staticDetails: startDetails(session, request), ...attributes };
@@ -282,9 +300,15 @@ function refused(error: WorkflowUpdateFailedError): string {
   return error.cause instanceof Error && error.cause.message ? error.cause.message : 'The run of the session ended before it could answer.';
 }
 
+/** The status of a call that failed: the client's own error holds it as its cause, and that of Update-with-Start is thrown as it came. */
+function statusOf(error: unknown): { code?: number; details?: string } {
+  const { cause = error } = error as { cause?: { code?: number; details?: string } };
+  return cause ?? {};
+}
+
 function unavailable(error: unknown, session?: string): Error {
   if (error instanceof WorkflowNotFoundError) return new Nl2codeError('not-found', session ? `Session ${session} is not running.` : 'The session is not known to the server.', { cause: error });
-  const { code, details = '' } = (error as { cause?: { code?: number; details?: string } }).cause ?? {};
+  const { code, details = '' } = statusOf(error);
   const silent = (why: string, remedy: string) => new Nl2codeError('temporal-unavailable', `Session ${session ?? ''} does not answer: ${why}.`, { cause: error, remedy });
   if (code === 9 && /Workflow Task in failed state/.test(details)) return silent('its workflow task fails', "The worker's log and the run's page in Temporal say why.");
   // The time of an update that no worker took up ends as a cancelled call. The server may still hand it over later.

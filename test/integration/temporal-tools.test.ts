@@ -1,6 +1,9 @@
+import { ServiceError, type WorkflowStartOptions } from '@temporalio/client';
 import { temporal } from '@temporalio/proto';
 import { Runtime } from '@temporalio/worker';
 import { afterAll, beforeAll, describe, expect, inject, test, vi } from 'vitest';
+import { prepareNamespace } from '../../src/temporal-namespace.js';
+import { STATUS } from '../../src/workflows/search-attributes.js';
 import { recordHistories } from '../rig/histories.js';
 import { startInProcess, toEnd, type InProcess } from '../rig/in-process.js';
 
@@ -58,12 +61,51 @@ describe('where the namespace has our search attributes', () => {
   });
 });
 
+/** A new namespace that the server knows everywhere. */
+async function registered(name: string): Promise<string> {
+  const namespace = `${name}-${process.pid}`;
+  await rig.temporal.workflowService.registerNamespace({ namespace, workflowExecutionRetentionPeriod: { seconds: 86_400 as never } });
+  while (!(await rig.temporal.workflowService.describeNamespace({ namespace }).then(() => true, () => false)));
+  return namespace;
+}
+
+/** Whether the server takes a start with one of our search attributes in this namespace. */
+async function takesAttributes({ temporal: { workflow }, taskQueue }: InProcess): Promise<boolean> {
+  const options: WorkflowStartOptions = { workflowId: `probe-${Math.random()}`, taskQueue: `${taskQueue}-probe`, typedSearchAttributes: [{ key: STATUS, value: 'running' }] };
+  try {
+    await (await workflow.start('nobody', options)).terminate();
+    return true;
+  } catch (error) {
+    if (error instanceof ServiceError && (error.cause as { code?: number }).code === 3) return false;
+    throw error;
+  }
+}
+
+test('a namespace that loses our search attributes while a client runs goes on without them', async () => {
+  const namespace = await registered('losing');
+  await prepareNamespace(rig.temporal.connection, namespace);
+  const losing = await startInProcess(inject('temporalAddress'), { namespace, world: () => rig.world });
+  try {
+    while (!(await takesAttributes(losing)));
+    const { session } = await losing.client.start({ ...request, prompt: 'Write the quick numbers.' });
+    await toEnd(losing, session);
+    await losing.temporal.workflow.getHandle(session).result();
+    expect(await attributes(losing, session)).toMatchObject({ Nl2codeStatus: 'verified' });
+    await losing.temporal.connection.operatorService.removeSearchAttributes({ namespace, searchAttributes: ['Nl2codeStatus', 'Nl2codeStrategy', 'Nl2codeLabels', 'Nl2codeCostUsd'] });
+    while (await takesAttributes(losing));
+    const { request: next } = await losing.client.followUp(session, { prompt: 'Can you also double it?' });
+    await toEnd(losing, session, undefined, next.id);
+    expect(await losing.client.start({ ...request, prompt: 'Write the quick numbers.' })).toMatchObject({ fresh: true });
+  } finally {
+    await losing.close();
+  }
+});
+
 describe('a namespace that lacks our search attributes and knows no run of the store', () => {
-  const namespace = `bare-${process.pid}`;
+  let namespace: string;
   let bare: InProcess;
   beforeAll(async () => {
-    await rig.temporal.workflowService.registerNamespace({ namespace, workflowExecutionRetentionPeriod: { seconds: 86_400 as never } });
-    while (!(await rig.temporal.workflowService.describeNamespace({ namespace }).then(() => true, () => false)));
+    namespace = await registered('bare');
     bare = await startInProcess(inject('temporalAddress'), { namespace, world: () => rig.world });
   });
   afterAll(() => bare.close());
