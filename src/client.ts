@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { WithStartWorkflowOperation, WorkflowExecutionAlreadyStartedError, WorkflowNotFoundError, WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError, type Client, type WorkflowHandle, type WorkflowStartOptions } from '@temporalio/client';
 import { canonical } from './session/canonical.js';
 import type { Decision } from './session/decision.js';
-import { Nl2codeError } from './session/error-table.js';
+import { errorTable, Nl2codeError } from './session/error-table.js';
 import type { Hash } from './session/json.js';
 import type { Request } from './session/request.js';
 import type { Result } from './session/result.js';
@@ -115,14 +115,16 @@ export class Nl2codeClient<Options extends { idempotencyKey?: string | undefined
 
   /**
    * Goes on with a session, whose run may be open or over: the request goes both as start argument and as Update, and its id makes it
-   * one. With an idempotency key a repeat is the same request. Needs a worker: the Update is answered by the run.
+   * one. With an idempotency key a repeat is the same request; without one it gets one, which the error carries when nobody answered, since
+   * the session may take it all the same. Needs a worker: the Update is answered by the run.
    */
   async followUp(session: string, options: Options): Promise<FollowedUp> {
     const { client, taskQueue, admission } = this.options;
     const folder = this.folder(session);
     const opened = await this.opened(session, folder);
     const last = opened.at(-1)!;
-    const id = options.idempotencyKey ? `f${sha256(options.idempotencyKey).slice(0, 15)}` : newSessionId();
+    const key = options.idempotencyKey ?? newSessionId();
+    const id = `f${sha256(key).slice(0, 15)}`;
     const again = opened.find((request) => request.id === id);
     const from = folder.eventBytes;
     const request = again ?? (await admission.admitFollowUp(options, last, folder, id));
@@ -142,7 +144,7 @@ export class Nl2codeClient<Options extends { idempotencyKey?: string | undefined
       return { session, request, before, from };
     } catch (error) {
       if (error instanceof WorkflowUpdateFailedError) throw new Nl2codeError('bad-request', refused(error), { remedy: '' });
-      throw unavailable(error, session);
+      throw unavailable(error, session, key);
     }
   }
 
@@ -306,13 +308,15 @@ function statusOf(error: unknown): { code?: number; details?: string } {
   return cause ?? {};
 }
 
-function unavailable(error: unknown, session?: string): Error {
+/** A call that failed, as what to do about it. `key`: the server may have what was sent, and sent again with this key it is one. */
+function unavailable(error: unknown, session?: string, key?: string): Error {
   if (error instanceof WorkflowNotFoundError) return new Nl2codeError('not-found', session ? `Session ${session} is not running.` : 'The session is not known to the server.', { cause: error });
   const { code, details = '' } = statusOf(error);
-  const silent = (why: string, remedy: string) => new Nl2codeError('temporal-unavailable', `Session ${session ?? ''} does not answer: ${why}.`, { cause: error, remedy });
-  if (code === 9 && /Workflow Task in failed state/.test(details)) return silent('its workflow task fails', "The worker's log and the run's page in Temporal say why.");
+  const again = key === undefined ? '' : ` Then send it again with --idempotency-key ${JSON.stringify(key)}: it is done once, whether it was taken before or not.`;
+  const silent = (what: string, remedy: string) => new Nl2codeError('temporal-unavailable', what, { cause: error, remedy: `${remedy}${again}`, ...(key === undefined ? {} : { idempotencyKey: key }) });
+  if (code === 9 && /Workflow Task in failed state/.test(details)) return silent(`Session ${session ?? ''} does not answer: its workflow task fails.`, "The worker's log and the run's page in Temporal say why.");
   // The time of an update that no worker took up ends as a cancelled call. The server may still hand it over later.
-  if (error instanceof WorkflowUpdateRPCTimeoutOrCancelledError) return silent('no worker runs it now', 'Start one, and look with nl2code show whether it was taken before you send it again.');
-  if (code === 14 || code === 4) return new Nl2codeError('temporal-unavailable', 'The Temporal server does not answer.', { cause: error });
+  if (error instanceof WorkflowUpdateRPCTimeoutOrCancelledError) return silent(`Session ${session ?? ''} does not answer: no worker runs it now.`, key === undefined ? 'Start one, and look with nl2code show whether it was taken before you send it again.' : 'Start one.');
+  if (code === 14 || code === 4) return silent('The Temporal server does not answer.', errorTable['temporal-unavailable'].remedy);
   return error instanceof Error ? error : new Error(String(error));
 }

@@ -46,13 +46,19 @@ function sentence(complaint: string): string {
   return complaint.replace(/^error: /, '').trim().split('\n').join(' ');
 }
 
-function describe(error: unknown): { code: string; message: string } {
-  if (error instanceof Nl2codeError) return { code: error.code, message: error.message };
+interface Complaint {
+  code: string;
+  message: string;
+  idempotencyKey?: string | undefined;
+}
+
+function describe(error: unknown): Complaint {
+  if (error instanceof Nl2codeError) return { code: error.code, message: error.message, idempotencyKey: error.idempotencyKey };
   return { code: 'internal', message: `Something failed that should not: ${error instanceof Error ? error.message : String(error)}. Set NL2CODE_DEBUG=1 to see where.` };
 }
 
-function complain({ code, message }: { code: string; message: string }, json: boolean, { terminal }: CliContext): void {
+function complain({ code, message, idempotencyKey }: Complaint, json: boolean, { terminal }: CliContext): void {
   const said = clean(message);
-  if (json) terminal.out(JSON.stringify({ error: { code, message: said, ...(Object.hasOwn(errorTable, code) ? { retryable: errorTable[code as keyof typeof errorTable].retryable } : {}) } }));
+  if (json) terminal.out(JSON.stringify({ error: { code, message: said, ...(Object.hasOwn(errorTable, code) ? { retryable: errorTable[code as keyof typeof errorTable].retryable } : {}), idempotencyKey } }));
   else terminal.note(`nl2code: ${said}`, 'bad');
 }

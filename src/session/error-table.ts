@@ -104,10 +104,13 @@ export class Nl2codeError extends Error {
     readonly code: ErrorCode,
     /** What happened, with the value; the remedy is appended. */
     what: string,
-    options?: { cause?: unknown; /** When to try again, in milliseconds. */ retryAfterMs?: number; /** Stands in for the table's remedy; empty when `what` says it already. */ remedy?: string },
+    options?: { cause?: unknown; /** When to try again, in milliseconds. */ retryAfterMs?: number; idempotencyKey?: string; /** Stands in for the table's remedy; empty when `what` says it already. */ remedy?: string },
   ) {
     super(`${what} ${options?.remedy ?? errorTable[code].remedy}`.trimEnd(), options);
     this.retryAfterMs = options?.retryAfterMs;
+    this.idempotencyKey = options?.idempotencyKey;
   }
   readonly retryAfterMs: number | undefined;
+  /** What was sent may have been taken: sent again with this key it is done once. */
+  readonly idempotencyKey: string | undefined;
 }

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+import type { Nl2codeError } from '../../src/session/error-table.js';
 import { changeLines } from '../../src/verification/changes-text.js';
 import { startInProcess, toEnd, type InProcess } from '../rig/in-process.js';
 import { recordHistories } from '../rig/histories.js';
@@ -58,6 +59,24 @@ describe('a follow-up', () => {
     await rig.temporal.workflow.getHandle(session).result();
     expect(kinds(session).filter((kind) => kind === 'open')).toHaveLength(2);
     expect(kinds(session).filter((kind) => kind === 'close')).toHaveLength(2);
+  });
+
+  test('that nobody answered is one request when it is sent again with the key its error carries', async () => {
+    const { session } = await rig.client.start(first);
+    await toEnd(rig, session);
+    await rig.temporal.workflow.getHandle(session).result();
+    const taskQueue = `${rig.taskQueue}-away`;
+    const client = rig.clientOn(taskQueue);
+    const asked = { prompt: 'Can you also double it?' };
+    const unanswered = await client.followUp(session, asked).then(() => undefined, (error: Nl2codeError) => error);
+    const { idempotencyKey } = unanswered!;
+    expect(unanswered!.message).toBe(`Session ${session} does not answer: no worker runs it now. Start one. Then send it again with --idempotency-key "${idempotencyKey}": it is done once, whether it was taken before or not.`);
+    const late = await startInProcess(inject('temporalAddress'), { taskQueue, world: () => rig.world });
+    const { request } = await client.followUp(session, { ...asked, idempotencyKey });
+    expect((await toEnd(rig, session, undefined, request.id)).result).toMatchObject({ status: 'verified' });
+    await rig.temporal.workflow.getHandle(session).result();
+    expect(kinds(session).filter((kind) => kind === 'open')).toHaveLength(2);
+    await late.close();
   });
 
   test('keeps its place over a continue-as-new', async () => {

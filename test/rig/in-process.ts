@@ -31,14 +31,16 @@ export interface InProcess {
   world: World;
   modelUrl: string;
   taskQueue: string;
+  /** A client whose sessions are for the workers of another task queue. */
+  clientOn(taskQueue: string): Nl2codeClient<RequestOptions>;
   close(): Promise<void>;
 }
 
 /** A real worker of this process on the suite's server, a real scripted model, real sandboxes. */
-export async function startInProcess(address: string, options: { maxCachedWorkflows?: number; interceptors?: WorkerOptions['interceptors']; world?: (world: World) => World; namespace?: string; contextTokens?: number } = {}): Promise<InProcess> {
+export async function startInProcess(address: string, options: { maxCachedWorkflows?: number; interceptors?: WorkerOptions['interceptors']; world?: (world: World) => World; namespace?: string; taskQueue?: string; contextTokens?: number } = {}): Promise<InProcess> {
   const model = await scriptedModel([PLAYBOOKS, join(ROOT, 'packs', 'marketing', 'playbooks')]);
   const { namespace = 'default' } = options;
-  const taskQueue = `test-${process.pid}-${Math.random().toString(36).slice(2)}`;
+  const taskQueue = options.taskQueue ?? `test-${process.pid}-${Math.random().toString(36).slice(2)}`;
   const real = testWorld({ model, sandbox: 'real' });
   const { dir, config } = real;
   const world = options.world?.(real) ?? real;
@@ -56,6 +58,8 @@ export async function startInProcess(address: string, options: { maxCachedWorkfl
   const running = worker.run();
   const temporal = new Client({ connection, namespace });
   const { store } = world;
+  const admission = createAdmission(options.contextTokens === undefined ? config : { ...config, model: { ...config.model, contextTokens: options.contextTokens } }, { cwd: dir, endpoint: world.endpoint });
+  const clientOn = (queue: string) => new Nl2codeClient({ client: temporal, store, taskQueue: queue, admission });
   return {
     dir,
     temporal,
@@ -63,7 +67,8 @@ export async function startInProcess(address: string, options: { maxCachedWorkfl
     world,
     modelUrl: model.baseUrl,
     taskQueue,
-    client: new Nl2codeClient({ client: temporal, store, taskQueue, admission: createAdmission(options.contextTokens === undefined ? config : { ...config, model: { ...config.model, contextTokens: options.contextTokens } }, { cwd: dir, endpoint: world.endpoint }) }),
+    client: clientOn(taskQueue),
+    clientOn,
     async close() {
       worker.shutdown();
       await running;
