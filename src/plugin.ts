@@ -28,13 +28,16 @@ interface Made {
 /**
  * Adds nl2code's activities to a Worker. Give it to `Worker.create({ plugins })`, or to the connection, and re-export the workflow from
  * `temporal-nl2code/workflow` in your own workflows module. Options are checked when it is made; sandboxes and store are opened with the
- * first Worker and closed when the last one has stopped. It adds no interceptor and takes none away; on a Client it changes nothing. A
- * name of yours that collides with one of its `nl2code-` activities is refused when the Worker is made or run.
+ * first Worker and closed when every one that was made has run and stopped. It adds no interceptor and takes none away; on a Client it
+ * changes nothing. A name of yours that collides with one of its `nl2code-` activities is refused when the Worker is made or run.
  */
 export class Nl2codePlugin extends SimplePlugin {
   private readonly make: () => Made;
   private made: Made | undefined;
+  /** Workers that were made and do not run yet, and runs: the world is open for all of them. */
+  private waiting = 0;
   private running = 0;
+  private readonly begun = new WeakSet<Worker>();
   /** Every activity this plugin has made. */
   private readonly own = new WeakSet<object>();
 
@@ -56,21 +59,25 @@ export class Nl2codePlugin extends SimplePlugin {
       for (const activity of Object.values(this.made.activities)) this.own.add(activity);
     }
     this.refuseTaken(given);
+    const again = Object.values(given).some((activity) => this.own.has(activity as object));
+    if (!again) this.waiting += 1;
     return super.configureWorker({ ...QUICK_RECOVERY, ...shortBuildId(options), ...options, activities: { ...given, ...this.made.activities } });
   }
 
   override async runWorker(worker: Worker, next: (worker: Worker) => Promise<void>): Promise<void> {
-    // A plugin that comes later may have put its own activity in the place of one of ours.
-    this.refuseTaken(Object.fromEntries(worker.options.activities));
     this.running += 1;
+    if (!this.begun.has(worker)) this.waiting -= 1;
+    this.begun.add(worker);
     try {
+      // A plugin that comes later may have put its own activity in the place of one of ours.
+      this.refuseTaken(Object.fromEntries(worker.options.activities));
       const running = super.runWorker(worker, next);
       void tellAttributes(worker);
       if (this.running === 1) this.made?.world.ready?.();
       await running;
     } finally {
       this.running -= 1;
-      if (this.running === 0) await this.end();
+      if (this.running + this.waiting === 0) await this.end();
     }
   }
 

@@ -88,9 +88,15 @@ describe('a plugin with options', () => {
     const runs = [run(first), run(second)];
     stops[0]!();
     await runs[0];
-    expect(lazy.configureWorker({ taskQueue: 'c' }).activities).toEqual(first.activities);
+    const third = lazy.configureWorker({ taskQueue: 'c' });
+    expect(third.activities).toEqual(first.activities);
     stops[1]!();
     await runs[1];
+    // One that was made before the others stopped runs after them.
+    expect(lazy.configureWorker(third).activities).toEqual(first.activities);
+    const last = run(third);
+    stops[2]!();
+    await last;
     const later = lazy.configureWorker({ taskQueue: 'd' }).activities as Record<string, unknown>;
     expect(Object.keys(later)).toEqual(NAMES);
     expect(later['nl2code-open']).not.toBe((first.activities as Record<string, unknown>)['nl2code-open']);
