@@ -28,8 +28,11 @@ type Done = (error: Error | null, socket: Socket | null) => void;
 
 const CONNECT_MS = 10_000;
 
-/** A connector of the pool that goes through a proxy by CONNECT: an https endpoint is spoken to through it, its TLS ends at the endpoint. */
-export function tunnelThrough(proxy: Proxy, ca: string[] | undefined): (to: Destination, done: Done) => void {
+/**
+ * A connector of the pool that goes through a proxy by CONNECT, also to an http endpoint: an https endpoint is spoken to through it, its TLS
+ * ends at the endpoint. It has `limitMs` for all of that.
+ */
+export function tunnelThrough(proxy: Proxy, ca: string[] | undefined, limitMs = CONNECT_MS): (to: Destination, done: Done) => void {
   return ({ hostname, protocol, port }, done) => {
     const path = `${hostname}:${port || (protocol === 'https:' ? 443 : 80)}`;
     const asking = (proxy.secure ? requestSecure : requestPlain)({
@@ -41,7 +44,8 @@ export function tunnelThrough(proxy: Proxy, ca: string[] | undefined): (to: Dest
       headers: { host: path, ...(proxy.authorization && { 'proxy-authorization': proxy.authorization }) },
       ...(ca && { ca }),
     });
-    const limit = setTimeout(() => asking.destroy(Object.assign(new Error('no answer within 10 s'), { code: 'ETIMEDOUT' })), CONNECT_MS);
+    let awaited: { destroy(error: Error): unknown } = asking;
+    const limit = setTimeout(() => awaited.destroy(Object.assign(new Error(`no answer within ${limitMs / 1000} s`), { code: 'ETIMEDOUT' })), limitMs);
     const end: Done = (error, socket) => {
       clearTimeout(limit);
       done(error, socket);
@@ -56,6 +60,7 @@ export function tunnelThrough(proxy: Proxy, ca: string[] | undefined): (to: Dest
       if (protocol !== 'https:') return end(null, socket);
       const host = hostname.replace(/^\[|\]$/g, '');
       const secured = connectTls({ socket, host, ...(isIP(host) === 0 && { servername: host }), ALPNProtocols: ['http/1.1'], ...(ca && { ca }) });
+      awaited = secured;
       const failed = (error: Error) => end(error, null);
       secured.once('error', failed).once('secureConnect', () => {
         secured.off('error', failed);
