@@ -71,6 +71,8 @@ export function createOpenAiEndpoint(options: OpenAiEndpointOptions): OpenAiEndp
   });
   const first = firstDialect(url.hostname);
   const dialects = new Map<string, Dialect>();
+  /** Whole replies in a row where streams were asked for, by model. A gateway's cache answers so now and then; an endpoint that does not stream, always. */
+  const whole = new Map<string, number>();
   const named = (model: string) => ({ host: url.host, key: key(), model });
 
   const complete: ModelEndpoint['complete'] = async (request, { signal, onDelta }) => {
@@ -84,7 +86,8 @@ export function createOpenAiEndpoint(options: OpenAiEndpointOptions): OpenAiEndp
       const asked = { ...request, maxOutputTokens };
       try {
         const { reply, streamed } = await completeOnce(client, asked, toWire(asked, dialect, options.temperature ?? null), { signal, onDelta });
-        if (dialect.stream && !streamed) learned = { ...learned, stream: false };
+        if (dialect.stream) whole.set(request.model, streamed ? 0 : (whole.get(request.model) ?? 0) + 1);
+        if (dialect.stream && whole.get(request.model)! >= 2) learned = { ...learned, stream: false };
         // Another request may have learned something else meanwhile.
         if (Object.keys(learned).length > 0) dialects.set(request.model, { ...(dialects.get(request.model) ?? first), ...learned });
         return reply;

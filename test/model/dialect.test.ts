@@ -4,6 +4,7 @@ import { type Answer, delta, DONE, failure, status, stream } from './answering-s
 import { converse } from './asking-room.js';
 import { against, errorOf, REQUEST } from './endpoint-room.js';
 
+const whole = status(200, { id: 'x', model: 'm', choices: [{ message: { role: 'assistant', content: 'whole' }, finish_reason: 'stop' }], usage: { prompt_tokens: 3, completion_tokens: 1 } });
 const fine = stream(delta({ content: 'ok' }, 'stop'), DONE);
 /** An endpoint that refuses whatever has this in its body. */
 const without = (has: (body: Record<string, unknown>, messages: { role: string; content: string }[]) => boolean, refusal: Answer): Answer => (response, seen) =>
@@ -81,12 +82,22 @@ describe('an endpoint', () => {
   });
 
   test('that does not stream is asked for whole replies', async () => {
-    const whole = status(200, { id: 'x', model: 'm', choices: [{ message: { role: 'assistant', content: 'whole' }, finish_reason: 'stop' }], usage: { prompt_tokens: 3, completion_tokens: 1 } });
     const { ask, server, endpoint } = await against([failure(400, 'Your organization must be verified to stream this model.', { param: 'stream', code: 'unsupported_value' }), whole]);
     expect(await ask()).toMatchObject({ content: 'whole', usageEstimated: false });
     expect(server.seen[1]!.body).not.toHaveProperty('stream');
     expect(server.seen[1]!.body).not.toHaveProperty('stream_options');
     expect(endpoint.dialect('m').stream).toBe(false);
+  });
+
+  test('that answers a stream with a whole reply now and then goes on being asked for streams; twice in a row, it is asked for none', async () => {
+    const { ask, server, endpoint } = await against([whole, fine, whole, whole, whole]);
+    const streamed = [];
+    for (let i = 0; i < 5; i += 1) {
+      await ask();
+      streamed.push(endpoint.dialect('m').stream);
+    }
+    expect(streamed).toEqual([true, true, true, false, false]);
+    expect(server.seen.map(({ body }) => 'stream' in body)).toEqual([true, true, true, true, false]);
   });
 
   test('that allows shorter replies only is asked for those, and remembers', async () => {
