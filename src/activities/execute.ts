@@ -161,8 +161,11 @@ function toObservation(folder: SessionFolder, k: number, reply: WireReply, attac
   return { observation, shapes };
 }
 
-/** Digest of what was seen, without times, addresses of objects and the cell's number: equal for two cells that showed the same. */
+/** Digest of what was seen, without times, addresses of objects, the cell's number and what its kernel went through: equal for two cells that showed the same. */
 function signature(observation: CellObservation | VerificationObservation): string {
-  const seen = observation.kind === 'cell' ? { ...observation, k: 0, error: observation.error && { ...observation.error, traceback: '' } } : observation;
-  return sha256(canonical({ ...seen, ms: 0 }).replace(/\b0x[0-9a-f]{6,}/g, '0x')).slice(0, 16);
+  return sha256(canonical({ ...(observation.kind === 'cell' ? showed(observation) : observation), ms: 0 }).replace(/\b0x[0-9a-f]{6,}/g, '0x')).slice(0, 16);
+}
+
+function showed({ restored: _restored, again: _again, caughtUp: _caughtUp, unsaved: _unsaved, ...seen }: CellObservation): CellObservation {
+  return { ...seen, k: 0, error: seen.error && { ...seen.error, traceback: '' }, freshKernel: false };
 }

@@ -2,6 +2,7 @@ import type { SessionEvent } from '../session/event.js';
 import type { Json } from '../session/json.js';
 import type { Spent } from '../session/usage.js';
 import { clean, cleanLine, cut } from './clean.js';
+import { kernelLine } from './kernel-text.js';
 import type { Tone } from './terminal.js';
 
 /** What a step's record adds to its event; all text in it is hostile. */
@@ -30,6 +31,8 @@ export type Money = Pick<Spent, 'costUsd' | 'unpriced'>;
 
 const NAME_WIDTH = 8;
 const TEXT_WIDTH = 56;
+/** What a kernel says of itself is not cut on a narrow terminal. */
+const MIN_SENTENCE = 200;
 
 /** One event more: the progress after it and the lines it is worth. Pure. `detail` reads the record of a finished step. */
 export function advance(progress: Progress, event: SessionEvent, detail: (seq: number) => StepDetail | null, width = 100): { progress: Progress; lines: ProgressLine[] } {
@@ -55,8 +58,6 @@ export function advance(progress: Progress, event: SessionEvent, detail: (seq: n
     }
     case 'model-retry':
       return { progress, lines: [{ text: `   ${cleanLine(text(data.message) || 'the model endpoint is asked again', width)}`, tone: 'warn' }] };
-    case 'kernel-lost':
-      return { progress, lines: [{ text: '   the kernel died: its variables are gone, the session goes on', tone: 'warn' }] };
     case 'model-delta':
       return { progress: current ? { ...progress, running: { ...current, chars: current.chars + text(data.text).length } } : progress, lines: [] };
     case 'cell-output':
@@ -64,8 +65,10 @@ export function advance(progress: Progress, event: SessionEvent, detail: (seq: n
       const last = lastLine(text(data.text) || text(data.check));
       return { progress: current && last ? { ...progress, running: { ...current, last } } : progress, lines: [] };
     }
-    default:
-      return { progress, lines: [] };
+    default: {
+      const line = kernelLine(event.kind, data);
+      return { progress, lines: line === undefined ? [] : [{ text: `   ${cleanLine(line, Math.max(width, MIN_SENTENCE))}`, tone: event.kind === 'kernel-restored' ? 'plain' : 'warn' }] };
+    }
   }
 }
 

@@ -5,6 +5,7 @@ import type { Plan } from '../session/plan.js';
 import type { StepRecord } from '../session/step-record.js';
 import type { StepIO } from '../session/step.js';
 import type { SessionFolder } from '../store/session-store.js';
+import { kernelLines } from './kernel-text.js';
 import { answerLines, assumedLines, checkLines } from './plan-text.js';
 import type { StepDetail } from './progress.js';
 
@@ -30,7 +31,8 @@ function describe(folder: SessionFolder, record: StepRecord): StepDetail {
       const ok = observation?.kind === 'cell' ? observation.ended === 'ok' : null;
       const said = observation?.kind === 'cell' && observation.error ? [`${observation.error.type}: ${observation.error.message}`] : [];
       const code = target === 'cell' && record.refs.code ? sketch(folder.blobs.read(record.refs.code)) : ['columns, types, empty values'];
-      return { target, lines: [...code, ...said], ok };
+      const kernel = observation?.kind === 'cell' ? kernelLines(observation) : [];
+      return { target, lines: [...code, ...said, ...kernel], ok };
     }
     case 'plan': {
       const { items, plan: hash } = record.value as StepIO['plan']['value'];

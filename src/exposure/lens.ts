@@ -4,6 +4,7 @@ import type { BoundedText, CellObservation, CheckResult, Display, VerificationOb
 import { changesWith, changesWithout } from './changes.js';
 import type { Known } from './known.js';
 import type { Mask } from './mask.js';
+import { wordsWith, wordsWithout, type KernelWords } from './kernel-words.js';
 import { errorText, findingWithout, inputsText, pathName, printedText, shapeText } from './schema-text.js';
 import type { Sensitive } from './sensitive.js';
 
@@ -16,12 +17,14 @@ export interface Lens {
   inputs(seen: CellObservation, held: Pick<Sensitive, 'parts' | 'versions'> | null): CellObservation;
   verification(seen: VerificationObservation, script: string | null): VerificationObservation;
   check(check: CheckResult): CheckResult;
+  /** What a kernel says of itself. */
+  words(words: KernelWords): KernelWords;
   /** A piece of a cell's output that ends at the end of a line. */
   live(text: string): string;
 }
 
 /** Shows everything. Pure. */
-export const fullLens: Lens = { exposure: 'full', cell: (seen) => seen, inputs: (seen) => seen, verification: (seen) => seen, check: (check) => check, live: (text) => text };
+export const fullLens: Lens = { exposure: 'full', cell: (seen) => seen, inputs: (seen) => seen, verification: (seen) => seen, check: (check) => check, words: (words) => words, live: (text) => text };
 
 /** Hides identifiers and free text. Pure. */
 export function maskedLens(mask: Mask): Lens {
@@ -41,6 +44,7 @@ export function maskedLens(mask: Mask): Lens {
     result: seen.result && display(seen.result),
     displays: seen.displays.map(display),
     error: seen.error && { type: text(seen.error.type), message: text(seen.error.message), traceback: text(seen.error.traceback) },
+    ...wordsWith(seen, text),
   });
   return {
     exposure: 'masked',
@@ -58,6 +62,7 @@ export function maskedLens(mask: Mask): Lens {
       ...(seen.changes ? { changes: changesWith(seen.changes, text) } : {}),
     }),
     check,
+    words: (words) => wordsWith(words, text),
     live: text,
   };
 }
@@ -78,6 +83,7 @@ export function schemaLens(known: Known, library: ReadonlySet<string>): Lens {
       displays: seen.displays.map(display),
       // For other ends the message is the sandbox's own sentence.
       error: seen.error && { ...errorText(seen.error, known, library), ...(seen.ended === 'error' ? {} : { message: seen.error.message }) },
+      ...wordsWithout(seen, known, library),
     };
   };
   return {
@@ -99,6 +105,7 @@ export function schemaLens(known: Known, library: ReadonlySet<string>): Lens {
       };
     },
     check,
+    words: (words) => wordsWithout(words, known, library),
     live: (text) => printedText(text.length),
   };
 }

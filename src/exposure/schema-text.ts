@@ -75,6 +75,12 @@ const SENTENCES: Partial<Record<FindingCode, string>> = {
   'check-broken': 'A check of the context pack broke.',
 };
 
+/** A value's type by its name where that is known, else `object`. Pure. */
+export function typeName(type: string, known: Known, library: ReadonlySet<string>): string {
+  const name = TYPES.has(type) ? type : className(type, known, library);
+  return name === 'Error' && type !== 'Error' ? 'object' : name;
+}
+
 function className(type: string, known: Known, library: ReadonlySet<string>): string {
   const parts = type.split('.');
   const isName = (part: string) => library.has(part.toLowerCase()) || known.has(part.toLowerCase());

@@ -4,17 +4,12 @@ import type { CellObservation, VerificationObservation } from '../session/observ
 import { callArguments } from './ask.js';
 import { callsOf } from './calls.js';
 import { pythonBlock } from './code-blocks.js';
-import { cellText } from './observation-text.js';
+import { shownText } from './observation-text.js';
+import { oneLine } from './one-line.js';
 import { reviewOf } from './replies.js';
+import { restoreBrief } from './restore-text.js';
 
-const LINE_CHARS = 160;
 const MAX_NAMES = 12;
-
-/** Text as one line of bounded length. */
-export function oneLine(text: string, chars: number = LINE_CHARS): string {
-  const line = text.replace(/\s+/g, ' ').trim();
-  return line.length > chars ? `${line.slice(0, chars - 1)}…` : line;
-}
 
 /** What a reply did: a line for each call, or for the code it holds, or its first words. */
 export function replyBrief(reply: ModelReply): string {
@@ -53,9 +48,9 @@ function definedIn(line: string): string[] {
 
 /** A cell's end with the first and last line it showed; of an error the class and the message. */
 export function cellBrief(seen: CellObservation): string {
-  const fresh = seen.freshKernel ? 'the kernel was new; ' : '';
+  const fresh = `${seen.freshKernel ? 'the kernel was new; ' : ''}${restoreBrief(seen)}`;
   if (seen.ended !== 'ok') return `  → ${fresh}${seen.ended}: ${oneLine([seen.ended === 'error' ? seen.error?.type : '', seen.error?.message].filter(Boolean).join(': '))}`;
-  const shown = cellText({ ...seen, freshKernel: false }).split('\n').filter((line) => line.trim() !== '');
+  const shown = shownText(seen).split('\n').filter((line) => line.trim() !== '');
   const ends = [shown[0], ...(shown.length > 1 ? [shown.length > 2 ? '…' : '|', shown.at(-1)] : [])];
   return `  → ${fresh}ok: ${ends.map((line) => oneLine(line ?? '')).join(' ')}`;
 }

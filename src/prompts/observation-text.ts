@@ -1,4 +1,5 @@
 import type { BoundedText, CellObservation, Display } from '../session/observation.js';
+import { restoreLines } from './restore-text.js';
 
 /** Characters of one observation that the model sees. */
 export const OBSERVATION_CHARS = 8000;
@@ -21,13 +22,19 @@ function displayText(display: Display): string {
 
 /** A cell's observation as the model reads it. */
 export function cellText(seen: CellObservation): string {
+  const before = restoreLines(seen);
+  if (seen.freshKernel) before.push('The kernel was started afresh before this cell: variables of earlier cells are gone, files are still there.');
+  return cut([...before, shownText(seen), ...(seen.unsaved ? [seen.unsaved] : [])].join('\n'), OBSERVATION_CHARS);
+}
+
+/** What a cell itself showed. */
+export function shownText(seen: CellObservation): string {
   const parts: string[] = [];
-  if (seen.freshKernel) parts.push('The kernel was started afresh before this cell: variables of earlier cells are gone, files are still there.');
   if (seen.stdout.text) parts.push(bounded(seen.stdout).trimEnd());
   if (seen.stderr.text.trim()) parts.push(`stderr:\n${bounded(seen.stderr).trimEnd()}`);
   for (const display of seen.displays) parts.push(displayText(display));
   if (seen.result) parts.push(displayText(seen.result));
   if (seen.error) parts.push(seen.ended === 'error' ? seen.error.traceback.trimEnd() || `${seen.error.type}: ${seen.error.message}` : seen.error.message);
   if (parts.length === 0) parts.push('(no output)');
-  return cut(parts.join('\n'), OBSERVATION_CHARS);
+  return parts.join('\n');
 }

@@ -1,7 +1,7 @@
 import { exposureOf, type Exposure } from '../session/exposure.js';
 import type { Request, RequestLimits } from '../session/request.js';
 
-const FOLLOW_UP = 'The requester goes on in the same session. Your variables and files are as you left them, unless a result says that the kernel is new. Change the script of the last request so that it does what is asked now and still what was asked before, run it, and submit it whole.';
+const FOLLOW_UP = 'The requester goes on in the same session. Your variables and files are as you left them, unless a result says that they were lost. Change the script of the last request so that it does what is asked now and still what was asked before, run it, and submit it whole.';
 
 /** What a model must know of what it can't read. */
 const HIDDEN: Record<Exposure, string> = {

@@ -14,7 +14,7 @@ export type Rest = 'whole' | { told: string } | { line: string };
 
 /** Says in the place of the shortened turns what they are. */
 export const NOTICE =
-  'Older steps are shortened here to save room: a line says what ran, the line below it what that showed. Nothing was undone. Variables and files are all still there as the steps left them, unless a result says that the kernel is new; look again at what you need.';
+  'Older steps are shortened here to save room: a line says what ran, the line below it what that showed. Nothing was undone. Variables and files are all still there as the steps left them, unless a result says that they were lost; look again at what you need.';
 /** Lines take at most this part of what a compaction leaves, so that they can't fill it in the end; the oldest go first. */
 const LINES_SHARE = 1 / 4;
 

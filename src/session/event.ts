@@ -24,5 +24,14 @@ export type EventKind =
   | 'cell-output'
   | 'cell-display'
   | 'sandbox-started'
+  /** The sandbox ended under a cell; another goes on from the saved state. */
   | 'kernel-lost'
+  /** The kernel died under a cell, which runs again from the state before it. */
+  | 'cell-again'
+  /** A kernel was started again with the saved state. */
+  | 'kernel-restored'
+  /** A cell of before ran again, since its saved state was gone. */
+  | 'cell-caught-up'
+  /** A cell's result is kept, the state after it is not. */
+  | 'state-unsaved'
   | 'verification-progress';

@@ -2,6 +2,7 @@ import type { Changes } from './changes.js';
 import type { Exposure } from './exposure.js';
 import type { Finding } from './finding.js';
 import type { Hash } from './json.js';
+import type { CaughtUp, RestoreReport } from './restore-report.js';
 
 /** Text with its middle cut out when it was too long. */
 export interface BoundedText {
@@ -18,7 +19,7 @@ export interface Display {
   images: Record<string, { hash: Hash; bytes: number }>;
 }
 
-/** How an execution ended. `kernel-died`: the process is gone and its variables with it; whether the cell's effects happened is not known. */
+/** How an execution ended. `kernel-died`: the cell killed its kernel whenever it ran; variables and files are as they were before it. */
 export type CellEnd = 'ok' | 'error' | 'timeout' | 'interrupted' | 'kernel-died';
 
 /** What one cell did, as the guest reported it. Hostile text. */
@@ -35,8 +36,16 @@ export interface CellObservation {
   /** For `error`: class, message and a traceback cut down to the user's lines. For other ends than `ok`: a sentence in `message`. */
   error: { type: string; message: string; traceback: string } | null;
   ms: number;
-  /** True when the kernel had to be started afresh before this cell, so that earlier variables are gone. */
-  freshKernel: boolean;
+  /** What came back, where the kernel had to be started again for this cell. */
+  restored?: RestoreReport;
+  /** How its kernel died, once for each time the cell had to run again from the state before it. */
+  again?: string[];
+  /** Cells before it that ran again first, oldest first. */
+  caughtUp?: CaughtUp[];
+  /** Why the state after it was not saved, as a sentence. */
+  unsaved?: string;
+  /** In records of before kernels were restored: the variables of earlier cells are gone. */
+  freshKernel?: boolean;
   /** What was left of it before it was stored; absent where nothing was hidden. */
   exposure?: Exposure;
 }

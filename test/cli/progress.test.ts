@@ -37,7 +37,15 @@ test('a failure says whether it is tried again', () => {
   expect(texts([event(3, 'step-failed', { step: 'code', data: { message: 'no answer', retryable: true } })])).toEqual(['  3 code ✗ no answer; it is tried again']);
   expect(texts([event(3, 'step-failed', { step: 'code', data: { message: 'wrong key', retryable: false } })])).toEqual(['  3 code ✗ wrong key']);
 });
-test('a lost kernel is told', () => expect(texts([event(3, 'kernel-lost')])).toEqual(['   the kernel died: its variables are gone, the session goes on']));
+describe('a kernel is told of', () => {
+  test.each([
+    ['that was lost with its sandbox', 'kernel-lost', {}, 'the sandbox ended under the cell: another goes on from the saved state'],
+    ['that died under a cell', 'cell-again', { k: 4, run: 2, message: 'killed by SIGKILL.' }, 'the cell runs again from the state before it: killed by SIGKILL.'],
+    ['that is back', 'kernel-restored', { head: 3, variables: 1, ms: 4.6, recomputed: ['g'], lost: ['db'] }, 'the kernel is back at cell 3: 1 variable in 5 ms; computed again: g; lost: db'],
+    ['that had to catch up', 'cell-caught-up', { k: 2, same: false }, 'cell 2 ran again, since its saved state was gone, and showed something else'],
+    ['whose state is not saved', 'state-unsaved', { message: 'The disk is full.\u001b[2J' }, 'The disk is full.'],
+  ] as const)('%s', (_what, kind, data, said) => expect(texts([event(3, kind, { data: data as never })])).toEqual([`   ${said}`]));
+});
 
 describe('the live line', () => {
   const run = (...events: SessionEvent[]) => events.reduce((progress, each) => advance(progress, each, () => null).progress, NO_PROGRESS);
@@ -55,8 +63,8 @@ describe('the live line', () => {
 });
 
 test('events of a shape nobody knows are nothing', () => {
-  for (const data of [null, 7, 'x', [1], { spent: 'x', ms: 'y', message: 3 }]) {
-    for (const kind of ['step-started', 'step-finished', 'step-failed', 'model-delta', 'model-retry', 'cell-output', 'cell-display', 'verification-progress'] as const) {
+  for (const data of [null, 7, 'x', [1], { spent: 'x', ms: 'y', message: 3, lost: 4, recomputed: [{}], head: [] }]) {
+    for (const kind of ['step-started', 'step-finished', 'step-failed', 'model-delta', 'model-retry', 'cell-output', 'cell-display', 'verification-progress', 'cell-again', 'kernel-restored', 'cell-caught-up', 'state-unsaved'] as const) {
       expect(() => texts([event(1, kind, { data: data as never }), event(1, 'new-kind' as never, { data: data as never })])).not.toThrow();
     }
   }

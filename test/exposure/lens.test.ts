@@ -8,7 +8,7 @@ import { lookAt, maskOf } from './mask-room.js';
 
 const text = (value: string) => ({ text: value, omitted: 0 });
 const shown = (value: string, html?: string): Display => ({ text: { 'text/plain': text(value), ...(html ? { 'text/html': text(html) } : {}) }, images: {} });
-const cell = (over: Partial<CellObservation> = {}): CellObservation => ({ kind: 'cell', k: 3, ended: 'ok', stdout: text(''), stderr: text(''), result: null, displays: [], error: null, ms: 1, freshKernel: false, ...over });
+const cell = (over: Partial<CellObservation> = {}): CellObservation => ({ kind: 'cell', k: 3, ended: 'ok', stdout: text(''), stderr: text(''), result: null, displays: [], error: null, ms: 1, ...over });
 const verification = (over: Partial<VerificationObservation> = {}): VerificationObservation => ({ kind: 'verification', ok: false, checks: [], findings: [], outputs: [], stdout: text(''), stderr: text(''), isolation: 'bubblewrap', ms: 1, ...over });
 const known = new Known();
 known.addAll(['total = people["amount"].sum()\nraise ValueError("total is wrong")', 'totals.csv', 'market']);
@@ -68,6 +68,26 @@ describe('under schema', () => {
     expect(lens.inputs(cell({ stdout: text('Rose') }), null).stdout.text).toBe('The inputs could not be looked at.');
   });
 
+  test('a kernel that came back names what is known and how many, and no sentence about values', () => {
+    const report = { head: 2, variables: 9, recomputed: ['total', 'Rose'], unproved: ['Rose'], lost: [{ name: 'total', type: 'RoseBaker', cell: 1, message: 'Rose' }, { name: 'Rose', type: 'DataFrame', cell: null, message: 'total is wrong' }], notes: ['Rose is 12', 'total is wrong'], ms: 5 };
+    const seen = lens.cell(cell({ restored: report, again: ['The kernel died in this cell: killed by SIGKILL.'], unsaved: 'Rose is too large.' }), none);
+    expect(seen).toMatchObject({
+      restored: {
+        head: 2,
+        variables: 9,
+        recomputed: ['total', 'variable_2'],
+        unproved: ['variable_1'],
+        lost: [{ name: 'total', type: 'object', cell: 1, message: '' }, { name: 'variable_2', type: 'DataFrame', cell: null, message: 'total is wrong' }],
+        notes: ['total is wrong', 'Not everything is as it was: look again at what you need.'],
+        ms: 5,
+      },
+      again: ['The kernel died in this cell: killed by SIGKILL.'],
+      unsaved: 'The state after this cell could not be saved.',
+    });
+    expect(JSON.stringify([seen, lens.words({ restored: report, unsaved: 'Rose' })])).not.toContain('Rose');
+    expect(lens.cell(cell(), none)).not.toHaveProperty('restored');
+  });
+
   test('verification keeps codes, checks, lines and remedies', () => {
     const seen = lens.verification(
       verification({
@@ -110,6 +130,16 @@ describe('under masked', () => {
     expect(JSON.stringify(seen)).not.toMatch(/Rose|Baker/);
     expect(seen.result!.text['text/plain']!.text).toMatch(/^‹name \w{5}› 12$/);
     expect(Object.keys(seen.displays[0]!.text)).toEqual(['text/plain']);
+  });
+
+  test('every word of a kernel about its variables is masked, and its numbers stay', () => {
+    const report = { head: 2, variables: 9, recomputed: ['Rose Baker'], unproved: ['Rose Baker'], lost: [{ name: 'Rose Baker', type: 'Rose Baker', cell: 1, message: 'Rose Baker is lost' }], notes: ['Rose Baker'], ms: 5 };
+    const words = { restored: report, again: ['Rose Baker'], unsaved: 'Rose Baker' };
+    for (const seen of [lens.cell(cell(words), new Map()), lens.words(words)]) {
+      expect(JSON.stringify(seen)).not.toMatch(/Rose|Baker/);
+      expect(seen.restored).toMatchObject({ head: 2, variables: 9, lost: [{ cell: 1 }], ms: 5 });
+    }
+    expect(lens.cell(cell(), new Map())).not.toHaveProperty('unsaved');
   });
 
   test('every text of a verification is masked, and a file keeps its name for people', () => {

@@ -17,7 +17,7 @@ import { request } from '../strategies/scripted-ports.js';
 import type { Answer } from './answering-server.js';
 import { against } from './endpoint-room.js';
 
-const CELL = { kind: 'cell', k: 0, ended: 'ok', stdout: { text: '42', omitted: 0 }, stderr: { text: '', omitted: 0 }, result: null, displays: [], error: null, ms: 1, freshKernel: false };
+const CELL = { kind: 'cell', k: 0, ended: 'ok', stdout: { text: '42', omitted: 0 }, stderr: { text: '', omitted: 0 }, result: null, displays: [], error: null, ms: 1 };
 
 /**
  * A request whose model is an HTTP server that gives these answers, the last one for ever. The strategy, the activities that ask, the

@@ -17,7 +17,7 @@ const reply = (content: string, calls: ModelReply['calls'] = []): StepRecord['re
   reply: { text: JSON.stringify({ content, calls, finishReason: 'stop', usage: { promptTokens: 1, cachedTokens: 0, completionTokens: 1 }, usageEstimated: false, model: 'm', requestId: 'q' } satisfies ModelReply) },
 });
 const cell = (stdout: string, over: Partial<CellObservation> = {}): StepRecord['refs'] => ({
-  observation: { text: JSON.stringify({ kind: 'cell', k: 0, ended: 'ok', stdout: { text: stdout, omitted: 0 }, stderr: { text: '', omitted: 0 }, result: null, displays: [], error: null, ms: 1, freshKernel: false, ...over } satisfies CellObservation) },
+  observation: { text: JSON.stringify({ kind: 'cell', k: 0, ended: 'ok', stdout: { text: stdout, omitted: 0 }, stderr: { text: '', omitted: 0 }, result: null, displays: [], error: null, ms: 1, ...over } satisfies CellObservation) },
 });
 const verified = (ok: boolean): StepRecord['refs'] => ({
   code: 'old',

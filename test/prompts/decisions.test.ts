@@ -12,7 +12,7 @@ const blobs: Record<string, string> = { x: 'a = 1\n' };
 const read = (ref: { text: string } | { hash: string }) => ('text' in ref ? ref.text : blobs[ref.hash]!);
 const reply = (content: string, calls: RawCall[] = []): StepRecord['refs'] => ({ reply: { text: JSON.stringify({ content, calls, finishReason: 'stop', usage: { promptTokens: 1, cachedTokens: 0, completionTokens: 1 }, usageEstimated: false, model: 'm', requestId: 'q' } satisfies ModelReply) } });
 const call = (id: string, name: string, args: object): RawCall => ({ id, name, arguments: JSON.stringify(args) });
-const saw = (stdout: string): StepRecord['refs'] => ({ observation: { text: JSON.stringify({ kind: 'cell', k: 0, ended: 'ok', stdout: { text: stdout, omitted: 0 }, stderr: { text: '', omitted: 0 }, result: null, displays: [], error: null, ms: 1, freshKernel: false }) } });
+const saw = (stdout: string): StepRecord['refs'] => ({ observation: { text: JSON.stringify({ kind: 'cell', k: 0, ended: 'ok', stdout: { text: stdout, omitted: 0 }, stderr: { text: '', omitted: 0 }, result: null, displays: [], error: null, ms: 1 }) } });
 const plan = { steps: ['Score'], assumptions: ['spend = amount'], questions: [{ question: 'Which market?', options: ['EU', 'UK'], default: 'EU' }], checks: [{ kind: 'rows', output: 'a.csv', equals: 1000 }] };
 
 const opening: StepRecord[] = [

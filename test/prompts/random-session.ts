@@ -59,7 +59,7 @@ export function randomSession({ int, chance }: Random, { promptTokens, records: 
     reply: { text: JSON.stringify({ content, calls, finishReason: 'stop', usage: { promptTokens: 1, cachedTokens: 0, completionTokens: 1 }, usageEstimated: false, model: 'm', requestId: 'q' } satisfies ModelReply) },
   });
   const seen = (over: Partial<CellObservation>): StepRecord['refs'] => ({
-    observation: { text: JSON.stringify({ kind: 'cell', k: n, ended: 'ok', stdout: { text: '', omitted: 0 }, stderr: { text: '', omitted: 0 }, result: null, displays: [], error: null, ms: 1, freshKernel: false, ...over } satisfies CellObservation) },
+    observation: { text: JSON.stringify({ kind: 'cell', k: n, ended: 'ok', stdout: { text: '', omitted: 0 }, stderr: { text: '', omitted: 0 }, result: null, displays: [], error: null, ms: 1, ...over } satisfies CellObservation) },
   });
   const execute = (target: string, call: string, refs: StepRecord['refs']) => push({ kind: 'execute', args: { target, call, code: null } as Json, refs });
   const shows = (text: string) => ({ stdout: { text, omitted: 0 } });

@@ -3,6 +3,8 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { asks } from '../../src/prompts/asks.js';
 import type { ModelReply } from '../../src/model/endpoint.js';
+import { cellText } from '../../src/prompts/observation-text.js';
+import type { Observation } from '../../src/session/observation.js';
 
 const TRACES = join(import.meta.dirname, '../traces');
 
@@ -13,6 +15,7 @@ interface Line {
   ask?: string;
   value: unknown;
   reply?: ModelReply;
+  observation?: Observation;
   args: { verdict?: { status: string } };
 }
 
@@ -31,5 +34,15 @@ describe.each(readdirSync(TRACES).filter((name) => name.endsWith('.jsonl')))('th
     // Plans are kept whole since; how many steps a reply plans has not changed.
     const plain = (value: unknown) => JSON.parse(JSON.stringify(value, (key, member: unknown) => (key === 'plan' ? undefined : member)).replaceAll(/"code":"[^"]*"/g, '"code":"x"')) as unknown;
     for (const line of asked) expect(plain(asks[line.ask!]!.parse(line.reply!, () => 'x'))).toEqual(plain(line.value));
+  });
+
+  test('holds observations of cells that are shown as they were shown then', () => {
+    const seen = lines.flatMap(({ kind, observation }) => (kind === 'execute' && observation?.kind === 'cell' ? [observation] : []));
+    expect(seen.length).toBeGreaterThan(0);
+    for (const cell of seen) {
+      expect(cell).toHaveProperty('freshKernel');
+      const first = cell.freshKernel ? 'The kernel was started afresh before this cell' : (cell.stdout.text || cell.error?.traceback || '').split('\n')[0]!;
+      expect(cellText(cell).startsWith(first)).toBe(true);
+    }
   });
 });

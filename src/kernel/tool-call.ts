@@ -1,0 +1,27 @@
+import type { Json } from '../session/json.js';
+
+/** A cell calls a tool of the host by name. Hostile: what it names and hands over was written by generated code. */
+export interface ToolRequest {
+  /** Number of the cell in its kernel. */
+  k: number;
+  /** Number of the call in its cell, from 0: a cell that runs again asks with the same numbers. */
+  call: number;
+  name: string;
+  /** JSON of at most 1 MiB. */
+  args: Json;
+  /** A lost variable is computed again: only a recorded answer may be given, nothing may happen. */
+  replay: boolean;
+}
+
+/** What a call came to. An error is raised in the cell as an exception that has this type as its name. */
+export type ToolAnswer =
+  | { ok: true; value: Json }
+  | {
+      ok: false;
+      error: { type: string; message: string };
+      /** Whether the call had its effect is not known, and is never guessed. */
+      uncertain?: true;
+    };
+
+/** Answers a call. What it throws becomes an error of the call; an answer that comes after its cell has ended is dropped. */
+export type OnTool = (request: ToolRequest) => Promise<ToolAnswer>;
