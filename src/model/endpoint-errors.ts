@@ -6,10 +6,11 @@ import { ProxyFailure } from './tunnel.js';
 import { WrongShape } from './reply-assembly.js';
 import { retryAfterMs } from './retry-after.js';
 
-/** What the sentences name. The key is here to be taken out of them. */
+/** What the sentences name. The keys are here to be taken out of them. */
 export interface EndpointNames {
   host: string;
-  key: string | null;
+  /** The key that is sent, and those sent before it; empty for none. */
+  keys: readonly string[];
   model: string;
 }
 
@@ -20,13 +21,13 @@ export interface EndpointNames {
  */
 export function toModelError(error: unknown, names: EndpointNames): Nl2codeError {
   if (error instanceof Nl2codeError) return error;
-  const cause = copied(error, names.key);
+  const cause = copied(error, names.keys);
   const raise = (code: ErrorCode, what: string, remedy?: string) => new Nl2codeError(code, what, { cause, remedy });
   const inner = causes(error);
   const stalled = inner.find((e) => e instanceof Stalled);
   if (stalled) return raise('model-stalled', `${names.host} sent nothing for ${stalled.stallMs / 1000} s.`);
   const proxied = inner.find((e) => e instanceof ProxyFailure);
-  if (proxied) return raise(...proxyProblem(proxied, names.key));
+  if (proxied) return raise(...proxyProblem(proxied, names.keys));
   const large = inner.find((e) => e instanceof TooLarge);
   if (large) return raise('model-garbage', `The answer of ${names.host} holds more than ${large.maxBytes} bytes.`);
   if (error instanceof APIConnectionError) return raise(...unreachable(inner, names));
@@ -36,18 +37,18 @@ export function toModelError(error: unknown, names: EndpointNames): Nl2codeError
   if (error instanceof SyntaxError)
     return raise(
       'model-garbage',
-      `The answer of ${names.host} is not JSON (${quotable(error.message, names.key, 100)}).`,
+      `The answer of ${names.host} is not JSON (${quotable(error.message, names.keys, 100)}).`,
     );
   return raise(
     'model-stream-cut',
-    `The connection to ${names.host} broke before the reply was complete (${reasonOf(inner, names.key)}).`,
+    `The connection to ${names.host} broke before the reply was complete (${reasonOf(inner, names.keys)}).`,
   );
 }
 
 /** An answer with a status, or an error object inside a stream (which has none of its own). */
 function fromStatus(error: APIError, names: EndpointNames, cause: Error): Nl2codeError {
   const kind = `${error.code ?? ''} ${error.type ?? ''}`;
-  const said = quotable(spoken(error), names.key);
+  const said = quotable(spoken(error), names.keys);
   const status = error.status ?? statusOf(kind);
   const wait = error.headers ? retryAfterMs(error.headers, Date.now()) : undefined;
   const quote = said === '' ? '' : ` It said: "${said}"`;
@@ -58,17 +59,17 @@ function fromStatus(error: APIError, names: EndpointNames, cause: Error): Nl2cod
     // The scripted model ends its message with the remedy, for clients that are not ours.
     return new Nl2codeError(
       'playbook-mismatch',
-      quotable(spoken(error).replace(errorTable['playbook-mismatch'].remedy, ''), names.key),
+      quotable(spoken(error).replace(errorTable['playbook-mismatch'].remedy, ''), names.keys),
       { cause },
     );
   }
-  const model = `model "${quotable(names.model, names.key, 100)}"`;
+  const model = `model "${quotable(names.model, names.keys, 100)}"`;
   if (status === 402 || QUOTA.test(kind)) return raise('model-quota', `${answered}: the account has no credit left.`);
   if (FILTER.test(kind) || FILTER.test(said)) return raise('model-refused', `${answered}: its content filter refuses the conversation.`);
-  if (status === 401 || (status === 403 && !names.key)) {
+  if (status === 401 || (status === 403 && names.keys.length === 0)) {
     return raise(
       'model-auth',
-      `${answered}: ${names.key ? 'the key is not accepted' : 'it asks for a key and none is set'}.`,
+      `${answered}: ${names.keys.length > 0 ? 'the key is not accepted' : 'it asks for a key and none is set'}.`,
     );
   }
   if (status === 404 || (status === 403 && /model_not_found/.test(kind))) {
@@ -88,7 +89,7 @@ function fromStatus(error: APIError, names: EndpointNames, cause: Error): Nl2cod
   if (status === 408) return raise('model-server-error', `${answered}: it waited too long for the request.`);
   if (status === 409 || (status >= 500 && status !== 501)) return raise('model-server-error', `${answered}.`);
   if (status >= 300 && status < 400) {
-    const to = quotable(error.headers?.get('location') ?? 'nowhere', names.key, 200);
+    const to = quotable(error.headers?.get('location') ?? 'nowhere', names.keys, 200);
     return raise(
       'model-bad-request',
       `${answered}: a redirect to ${to}, which is not followed because the key belongs to one host; set OPENAI_BASE_URL to the final address.`,
@@ -156,17 +157,17 @@ function unreachable(inner: Error[], names: EndpointNames): [ErrorCode, string, 
       ? 'nothing listens there'
       : code === 'ENOTFOUND' || code === 'EAI_AGAIN'
         ? 'the host name is not known'
-        : reasonOf(inner, names.key);
+        : reasonOf(inner, names.keys);
   return ['model-unreachable', `${host} can't be reached: ${why}.`];
 }
 
-function proxyProblem({ proxy, status, cause }: ProxyFailure, key: string | null): [ErrorCode, string, string?] {
+function proxyProblem({ proxy, status, cause }: ProxyFailure, keys: readonly string[]): [ErrorCode, string, string?] {
   const name = `The proxy ${proxy.address} (from ${proxy.from})`;
   if (status === 407) return ['proxy-refused', `${name} answered 407: ${proxy.authorization ? 'it does not accept the name and password there' : 'it asks for a name and a password'}.`, `Write ${proxy.from} as http://NAME:PASSWORD@${proxy.address}.`];
   if (status !== null) return [status >= 500 ? 'proxy-unreachable' : 'proxy-refused', `${name} answered ${status} when asked for the endpoint.`];
   const [inner] = causes(cause);
   const code = inner ? codeOf(inner) : '';
-  const why = code === 'ECONNREFUSED' ? 'nothing listens there' : code === 'ENOTFOUND' || code === 'EAI_AGAIN' ? 'the host name is not known' : reasonOf(causes(cause), key);
+  const why = code === 'ECONNREFUSED' ? 'nothing listens there' : code === 'ENOTFOUND' || code === 'EAI_AGAIN' ? 'the host name is not known' : reasonOf(causes(cause), keys);
   return ['proxy-unreachable', `${name} can't be reached: ${why}.`];
 }
 
@@ -174,10 +175,10 @@ function codeOf(error: Error): string {
   return 'code' in error && typeof error.code === 'string' ? error.code : '';
 }
 
-function reasonOf(inner: Error[], key: string | null): string {
+function reasonOf(inner: Error[], keys: readonly string[]): string {
   const last = inner.at(-1);
   if (!last) return 'no reason given';
-  return quotable([codeOf(last), last.message].filter((t) => t !== '').join(': '), key, 200) || last.name;
+  return quotable([codeOf(last), last.message].filter((t) => t !== '').join(': '), keys, 200) || last.name;
 }
 
 function causes(error: unknown): Error[] {
@@ -186,10 +187,10 @@ function causes(error: unknown): Error[] {
   return all;
 }
 
-function copied(error: unknown, key: string | null): Error {
+function copied(error: unknown, keys: readonly string[]): Error {
   const text =
     causes(error)
       .map((e) => `${e.name}: ${e.message}`)
       .join(' < ') || String(error);
-  return new Error(quotable(text, key));
+  return new Error(quotable(text, keys));
 }

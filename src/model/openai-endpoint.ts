@@ -52,13 +52,13 @@ const MAX_WIRE_BYTES = 64 << 20;
  * Throws `bad-request` for an address, a proxy or a CA file that can't be used.
  */
 export function createOpenAiEndpoint(options: OpenAiEndpointOptions): OpenAiEndpoint {
-  const key = keySource(options.apiKey || null, options.apiKeyFile ?? null);
-  const url = checkedUrl(options.baseUrl, key());
+  const keys = keySource(options.apiKey || null, options.apiKeyFile ?? null);
+  const open = keys().length === 0;
+  const url = checkedUrl(options.baseUrl, !open);
   const proxy = proxyFor(url, options.proxies);
-  const open = key() === null;
   const client = new OpenAI({
     baseURL: url.href.replace(/\/+$/, ''),
-    apiKey: open ? 'none' : () => Promise.resolve(key() ?? ''),
+    apiKey: open ? 'none' : () => Promise.resolve(keys()[0] ?? ''),
     adminAPIKey: null,
     ...(open && { defaultHeaders: { Authorization: null } }),
     maxRetries: 0,
@@ -73,7 +73,7 @@ export function createOpenAiEndpoint(options: OpenAiEndpointOptions): OpenAiEndp
   const dialects = new Map<string, Dialect>();
   /** Whole replies in a row where streams were asked for, by model. A gateway's cache answers so now and then; an endpoint that does not stream, always. */
   const whole = new Map<string, number>();
-  const named = (model: string) => ({ host: url.host, key: key(), model });
+  const named = (model: string) => ({ host: url.host, keys: keys(), model });
 
   const complete: ModelEndpoint['complete'] = async (request, { signal, onDelta }) => {
     signal.throwIfAborted();
@@ -178,7 +178,7 @@ function errorChecked(value: unknown, response: Response): unknown {
   return value;
 }
 
-function checkedUrl(text: string, key: string | null): URL {
+function checkedUrl(text: string, keyed: boolean): URL {
   const url = URL.canParse(text) ? new URL(text) : null;
   if (!url || !/^https?:$/.test(url.protocol))
     throw new Nl2codeError('bad-request', `OPENAI_BASE_URL "${text.slice(0, 200)}" is not an http or https address.`);
@@ -189,7 +189,7 @@ function checkedUrl(text: string, key: string | null): URL {
     );
   }
   const loopback = /^(localhost|127(\.\d+){3}|\[::1\])$/.test(url.hostname);
-  if (url.protocol === 'http:' && !loopback && key) {
+  if (url.protocol === 'http:' && !loopback && keyed) {
     throw new Nl2codeError(
       'bad-request',
       `OPENAI_BASE_URL http://${url.host} would carry OPENAI_API_KEY unencrypted; use https, or leave the key empty.`,

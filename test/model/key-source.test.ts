@@ -40,3 +40,12 @@ test('a rotated key is taken out of what the endpoint says, too', async () => {
   const { ask } = await against([failure(401, 'Incorrect API key provided: sk-second-0123456789')], { apiKey: 'sk-first-0123456789', apiKeyFile: file });
   expect((await errorOf(ask())).message).toContain('Incorrect API key provided: [key]');
 });
+
+test('a key that was rotated out stays out of what the endpoint says', async () => {
+  write('sk-first-0123456789');
+  const { ask } = await against([stream(delta({ content: 'ok' }, 'stop'), DONE), failure(401, 'Incorrect API key provided: sk-first-0123456789')], { apiKey: 'sk-first-0123456789', apiKeyFile: file });
+  await ask();
+  write('sk-other-9876543210');
+  await ask().catch(() => undefined);
+  expect((await errorOf(ask())).message).toContain('Incorrect API key provided: [key]');
+});
