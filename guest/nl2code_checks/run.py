@@ -96,7 +96,7 @@ def run_script(source: str, name: str, hash_seed: int, timeout_s: float, not_bef
 
 
 def _ours(path: str) -> bool:
-    return any((Path(path) / package).exists() for package in OWN_PACKAGES)
+    return Path(path).parent.name in OWN_PACKAGES or any((Path(path) / package).exists() for package in OWN_PACKAGES)
 
 
 def _follow(process: subprocess.Popen[bytes], streams: tuple[Capture, Capture], timeout_s: float) -> bool:

@@ -13,6 +13,7 @@ from types import TracebackType
 
 from nl2code_guest import cell_timer
 from nl2code_guest.installed import all_packages, installed_packages
+from nl2code_guest.program_bridge import run_program
 
 
 class UnsupportedMagic(Exception):
@@ -137,11 +138,9 @@ def fresh_python(program: str) -> None:
     _flush()
     # Modules of the current folder are found, as they are for a script that stands in it.
     places = os.pathsep.join(filter(None, (os.environ.get("PYTHONPATH"), os.getcwd())))
-    ended = subprocess.run(
-        [sys.executable, "-u", path], stdin=subprocess.DEVNULL, check=False, env={**os.environ, "PYTHONPATH": places}
-    )
-    if ended.returncode:
-        raise ExitCode(f"the program ended with exit code {ended.returncode}")
+    exit_code = run_program([sys.executable, "-u", path], {**os.environ, "PYTHONPATH": places})
+    if exit_code:
+        raise ExitCode(f"the program ended with exit code {exit_code}")
 
 
 def shell_lines(command: str) -> list[str]:

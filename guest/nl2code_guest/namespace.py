@@ -18,10 +18,16 @@ def make_namespace() -> dict[str, Any]:
     return module.__dict__
 
 
+#: Holds the module `nl2code`.
+_IMPORTABLE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "importable")
+
+
 def enter_workspace(workspace: str) -> None:
-    """Works in the workspace and finds its modules last, so that none of them hides a library."""
+    """Works in the workspace and finds its modules after the libraries, so that none hides one; ours come last."""
     os.chdir(workspace)
-    sys.path.append(workspace)
+    sys.path += [workspace, _IMPORTABLE]
+    # Programs that a cell starts find it too: they can call nothing, and are told so.
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (os.environ.get("PYTHONPATH"), _IMPORTABLE)))
     sys.argv = [""]
 
 
