@@ -9,6 +9,8 @@ from nl2code_checks.findings import Finding
 from nl2code_checks.header import header_problem, header_text
 
 MAX_CLOCKS = 5
+#: What exists inside a sandbox only.
+SESSION_ONLY = ("nl2code", "nl2code_guest", "nl2code_checks")
 
 
 def examine_plain(source: str) -> list[Finding]:
@@ -18,7 +20,7 @@ def examine_plain(source: str) -> list[Finding]:
         source: The script's text.
 
     Returns:
-        Findings ``reads-clock``, and as warnings ``no-header`` and ``exit-code-lost``.
+        Findings ``reads-clock`` and ``needs-session``, and as warnings ``no-header`` and ``exit-code-lost``.
     """
     source = source.removeprefix("\ufeff").replace("\r\n", "\n")
     tree = ast.parse(source)
@@ -26,6 +28,9 @@ def examine_plain(source: str) -> list[Finding]:
         Finding(code="reads-clock", message=f"Line {line} reads the clock: {what}.", line=line)
         for line, what in sorted(set(clock_reads(tree)))[:MAX_CLOCKS]
     ]
+    for line, name in _session_imports(tree)[:1]:
+        message = f"Line {line} imports {name}, which exists only in a cell of the session: the script runs without it."
+        found.append(Finding(code="needs-session", message=message, line=line))
     if problem := header_problem(source, tree):
         remedy = f"Start the script with:\n{header_text(tree)}"
         message = f"The script can't tell a tool what to install: {problem}."
@@ -33,6 +38,19 @@ def examine_plain(source: str) -> list[Finding]:
     if not _exits(tree):
         found.append(Finding(code="exit-code-lost", message="The script does not end with sys.exit(main())."))
     return found
+
+
+def _session_imports(tree: ast.Module) -> list[tuple[int, str]]:
+    """Lines that import a module of the session, first to last, however they do it."""
+    found: list[tuple[int, str]] = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found += [(node.lineno, alias.name) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            found.append((node.lineno, node.module or ""))
+        elif isinstance(node, ast.Call) and _name(node.func).endswith(("import_module", "__import__")):
+            found += [(node.lineno, str(given.value)) for given in node.args[:1] if isinstance(given, ast.Constant)]
+    return sorted((line, name) for line, name in found if name.partition(".")[0] in SESSION_ONLY)
 
 
 def _name(function: ast.expr) -> str:

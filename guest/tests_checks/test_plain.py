@@ -57,6 +57,30 @@ def test_a_header_that_does_not_name_what_runs_is_a_finding(change: tuple[str, s
     assert said in messages(f"{HEADER.replace(*change)}\n{BODY}")[0]
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "import nl2code",
+        "from nl2code import tools",
+        "from nl2code.tools import append as write",
+        "import os, nl2code.tools",
+        "import importlib; importlib.import_module('nl2code')",
+        "__import__('nl2code')",
+        "from nl2code_guest.bridge import call",
+    ],
+)
+def test_a_script_that_needs_the_session_is_a_finding(line: str) -> None:
+    found = examine_plain(f"{HEADER}\n{BODY}".replace("import sys\n", f"import sys\n{line}\n"))
+    assert [f["code"] for f in found] == ["needs-session"]
+    assert found[0]["line"] == len(HEADER.splitlines()) + 2
+    assert "which exists only in a cell of the session: the script runs without it." in found[0]["message"]
+
+
+def test_a_module_of_a_similar_name_needs_no_session() -> None:
+    for line in ("import nl2code_audit", "from .nl2code import x", "from lib import nl2code"):
+        assert not [f for f in examine_plain(f"{HEADER}\n{line}\n{BODY}") if f["code"] == "needs-session"]
+
+
 def test_a_pin_for_another_python_is_not_looked_at() -> None:
     pinned = HEADER.replace('"]', "; python_version >= '3'\", \"pandas==1.0; python_version < '3'\"]")
     assert examine_plain(f"{pinned}\n{BODY}") == []

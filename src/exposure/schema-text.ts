@@ -64,7 +64,7 @@ export function pathName(path: string, at: number, known: Known): string {
 }
 
 /** Findings that come from reading the script, not from running it. */
-const OF_SCRIPT: ReadonlySet<FindingCode> = new Set<FindingCode>(['script-missing', 'syntax-error', 'no-main', 'credentials', 'unknown-import', 'unknown-call', 'wrong-arguments', 'reads-clock', 'no-header', 'exit-code-lost', 'bad-input-unclear']);
+const OF_SCRIPT: ReadonlySet<FindingCode> = new Set<FindingCode>(['script-missing', 'syntax-error', 'no-main', 'credentials', 'unknown-import', 'unknown-call', 'wrong-arguments', 'reads-clock', 'needs-session', 'no-header', 'exit-code-lost', 'bad-input-unclear']);
 const SENTENCES: Partial<Record<FindingCode, string>> = {
   'run-failed': 'The script did not run to its end.',
   'run-timeout': 'The script did not end in time.',

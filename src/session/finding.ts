@@ -22,6 +22,7 @@ export type FindingCode =
   | 'unknown-call'
   | 'wrong-arguments'
   | 'reads-clock'
+  | 'needs-session'
   | 'no-header'
   | 'exit-code-lost'
   | 'run-failed'

@@ -80,7 +80,7 @@ export class Examiner {
 
   /** Reads the script without running it: whether it parses, is whole, holds credentials, and is plain Python for any day. */
   async read(script: string): Promise<Finding[]> {
-    const { report, why } = await this.call('static', `read_script(${pythonValue(script)})`, foundBy(['syntax-error', 'no-main', 'credentials', 'reads-clock', 'no-header', 'exit-code-lost']), STATIC_MS);
+    const { report, why } = await this.call('static', `read_script(${pythonValue(script)})`, foundBy(['syntax-error', 'no-main', 'credentials', 'reads-clock', 'needs-session', 'no-header', 'exit-code-lost']), STATIC_MS);
     if (!report) return [finding('syntax-error', `The script can't be parsed: ${why}.`)];
     return report.map(told);
   }

@@ -10,6 +10,7 @@ const REMEDY: Record<FindingCode, string> = {
   'unknown-call': 'Call something that exists in the installed version.',
   'wrong-arguments': 'Give the arguments that the installed version takes.',
   'reads-clock': 'Take the date from an argument, e.g. --as-of 2024-01-31, or from the data: the same inputs give the same outputs on any day.',
+  'needs-session': 'Call the tool in a cell, and write what the script needs of its answer into the script: as a constant, or as the default of an option.',
   'no-header': 'Start the script with a header (PEP 723) that pins the packages it imports.',
   'exit-code-lost': 'End with: if __name__ == "__main__": sys.exit(main())',
   'bad-input-unclear': 'Where an input is missing or can not be used, print one line to stderr that names the file, and return 1.',

@@ -123,7 +123,7 @@ export class Verification {
     }
     this.sheet.decide('main', of('no-main'), '');
     this.sheet.decide('credentials', of('credentials'), 'none found');
-    this.sheet.decide('plain', found.filter(({ code }) => ['reads-clock', 'no-header', 'exit-code-lost'].includes(code)), 'header, exit code, no clock');
+    this.sheet.decide('plain', found.filter(({ code }) => ['reads-clock', 'needs-session', 'no-header', 'exit-code-lost'].includes(code)), 'header, exit code, no clock');
     return true;
   }
 
