@@ -12,6 +12,7 @@ import { readResult, requests } from './store/read-result.js';
 import { sha256 } from './store/blobs.js';
 import type { SessionFolder, SessionStore } from './store/session-store.js';
 import { followSession, type Followed } from './follow.js';
+import { isGivenUp, sendUpdate, statusOf } from './send-update.js';
 import { listSessions, type OpenRun, type SessionFilter, type SessionSummary } from './session-list.js';
 import { missingAttributes } from './temporal-namespace.js';
 import type { nl2codeWorkflow } from './workflows/nl2code.js';
@@ -204,8 +205,9 @@ export class Nl2codeClient<Options extends { idempotencyKey?: string | undefined
   async decide(session: string, input: { proposal: string; actor: string; decision: Decision }): Promise<void> {
     const { client } = this.options;
     const decision = this.stored(session, input.decision);
+    const updateId = sha256(canonical([input.proposal, input.actor, decision])).slice(0, 32);
     try {
-      await client.withDeadline(Date.now() + CALL_MS, () => this.handle(session).executeUpdate(decideUpdate, { args: [{ ...input, decision }], updateId: sha256(canonical([input.proposal, input.actor, decision])).slice(0, 32) }));
+      await sendUpdate(client, Date.now() + CALL_MS, () => this.handle(session).executeUpdate(decideUpdate, { args: [{ ...input, decision }], updateId }));
     } catch (error) {
       // Temporal has types of its own, e.g. for a run that ended under the update.
       if (error instanceof WorkflowUpdateFailedError) throw new Nl2codeError('stale-decision', refused(error));
@@ -254,7 +256,7 @@ export class Nl2codeClient<Options extends { idempotencyKey?: string | undefined
 
   /** Starts a run with what Temporal's own tools show of it; where the namespace has lost our search attributes meanwhile, without them. */
   private async starting<T>(session: string, request: Request, start: (shown: Shown) => Promise<T>): Promise<T> {
-    const within = (shown: Shown) => this.options.client.withDeadline(Date.now() + CALL_MS, () => start(shown));
+    const within = (shown: Shown) => sendUpdate(this.options.client, Date.now() + CALL_MS, () => start(shown));
     const { typedSearchAttributes, ...rest } = await this.shown(session, request);
     if (!typedSearchAttributes) return within(rest);
     try {
@@ -302,19 +304,13 @@ function refused(error: WorkflowUpdateFailedError): string {
   return error.cause instanceof Error && error.cause.message ? error.cause.message : 'The run of the session ended before it could answer.';
 }
 
-/** The status of a call that failed: the client's own error holds it as its cause, and that of Update-with-Start is thrown as it came. */
-function statusOf(error: unknown): { code?: number; details?: string } {
-  const { cause = error } = error as { cause?: { code?: number; details?: string } };
-  return cause ?? {};
-}
-
 /** A call that failed, as what to do about it. `key`: the server may have what was sent, and sent again with this key it is one. */
 function unavailable(error: unknown, session?: string, key?: string): Error {
   if (error instanceof WorkflowNotFoundError) return new Nl2codeError('not-found', session ? `Session ${session} is not running.` : 'The session is not known to the server.', { cause: error });
-  const { code, details = '' } = statusOf(error);
+  const { code } = statusOf(error);
   const again = key === undefined ? '' : ` Then send it again with --idempotency-key ${JSON.stringify(key)}: it is done once, whether it was taken before or not.`;
   const silent = (what: string, remedy: string) => new Nl2codeError('temporal-unavailable', what, { cause: error, remedy: `${remedy}${again}`, ...(key === undefined ? {} : { idempotencyKey: key }) });
-  if (code === 9 && /Workflow Task in failed state/.test(details)) return silent(`Session ${session ?? ''} does not answer: its workflow task fails.`, "The worker's log and the run's page in Temporal say why.");
+  if (isGivenUp(error)) return silent(`Session ${session ?? ''} does not answer: its workflow task fails.`, "The worker's log and the run's page in Temporal say why.");
   // The time of an update that no worker took up ends as a cancelled call. The server may still hand it over later.
   if (error instanceof WorkflowUpdateRPCTimeoutOrCancelledError) return silent(`Session ${session ?? ''} does not answer: no worker runs it now.`, key === undefined ? 'Start one, and look with nl2code show whether it was taken before you send it again.' : 'Start one.');
   if (code === 14 || code === 4) return silent('The Temporal server does not answer.', errorTable['temporal-unavailable'].remedy);
