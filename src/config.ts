@@ -40,6 +40,8 @@ export interface ResolvedConfig {
     temperature: number | null;
     /** File of certificates that are trusted beside Node's own, or null. */
     caFile: string | null;
+    /** The option that names it. It is read by what speaks to the endpoint, and refused there. */
+    caFrom: string;
     /** Proxies of the environment. May hold credentials: never log them. */
     proxies: Proxies;
     /** By model name; prices declared in the configuration stand over the built-in table. */

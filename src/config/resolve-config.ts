@@ -1,7 +1,6 @@
 import { statSync } from 'node:fs';
 import { dirname, isAbsolute, join, resolve } from 'node:path';
 import type { Price, ResolvedConfig } from '../config.js';
-import { certificatesIn } from '../model/certificates.js';
 import { Nl2codeError } from '../session/error-table.js';
 import { DEFAULT_EXPOSURE, looser, strictest, type Exposure } from '../session/exposure.js';
 import { configPath, findConfigFile, readConfigFile } from './config-file.js';
@@ -144,32 +143,23 @@ type From = (key: string) => string | undefined;
 
 /** A key without a base URL means OpenAI; a base URL without a key is a local server; neither is the scripted model, which needs no files. */
 function endpoint(given: GivenConfig['model'] = {}, env: ConfigSources['env'], place: Place, from: From) {
-  if (given.name === SCRIPTED) return { baseUrl: null, apiKey: null, apiKeyFile: null, caFile: null, name: SCRIPTED };
+  if (given.name === SCRIPTED) return { baseUrl: null, apiKey: null, apiKeyFile: null, caFile: null, caFrom: 'model.caFile', name: SCRIPTED };
   const apiKeyFile = env.OPENAI_API_KEY || given.apiKeyFile === undefined ? null : place('model.apiKeyFile', given.apiKeyFile);
   const apiKey = apiKeyFile === null ? env.OPENAI_API_KEY || null : keyIn(apiKeyFile, from('model.apiKeyFile'));
   const baseUrl = given.baseUrl?.replace(/\/+$/, '') ?? (apiKey ? OPENAI : null);
   const caFile = baseUrl === null || given.caFile === undefined ? null : place('model.caFile', given.caFile);
-  if (caFile !== null) checkCertificates(caFile, from('model.caFile'));
-  return { baseUrl, apiKey, apiKeyFile, caFile, name: given.name ?? (baseUrl === null ? SCRIPTED : OPENAI_MODEL) };
+  return { baseUrl, apiKey, apiKeyFile, caFile, caFrom: from('model.caFile') ?? 'model.caFile', name: given.name ?? (baseUrl === null ? SCRIPTED : OPENAI_MODEL) };
 }
 
 function keyIn(path: string, from = 'model.apiKeyFile'): string {
-  const key = reading('key', path, from, readKeyFile);
+  let key: string | null;
+  try {
+    key = readKeyFile(path);
+  } catch (error) {
+    throw new Nl2codeError('bad-request', `The key file ${path} (from ${from}) can't be read (${(error as NodeJS.ErrnoException).code}): correct the path or its permissions.`, { cause: error, remedy: '' });
+  }
   if (key === null) throw new Nl2codeError('bad-request', `The key file ${path} (from ${from}) does not hold one key: write the key and nothing else into it.`, { remedy: '' });
   return key;
-}
-
-function checkCertificates(path: string, from = 'model.caFile'): void {
-  if (reading('CA', path, from, certificatesIn).length > 0) return;
-  throw new Nl2codeError('bad-request', `The CA file ${path} (from ${from}) holds no certificate: give one in PEM form, which begins with -----BEGIN CERTIFICATE-----.`, { remedy: '' });
-}
-
-function reading<T>(what: string, path: string, from: string, read: (path: string) => T): T {
-  try {
-    return read(path);
-  } catch (error) {
-    throw new Nl2codeError('bad-request', `The ${what} file ${path} (from ${from}) can't be read (${(error as NodeJS.ErrnoException).code}): correct the path or its permissions.`, { cause: error, remedy: '' });
-  }
 }
 
 function prices(given: Record<string, { prompt: number; cached?: number | undefined; completion: number }>): Record<string, Price> {

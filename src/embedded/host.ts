@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import type { ResolvedConfig } from '../config.js';
+import { namedCertificates } from '../model/certificates.js';
 import { Nl2codeError } from '../session/error-table.js';
 import { prepareDataDir } from './data-dir.js';
 import { acquireHostLock, type HostLock } from './host-lock.js';
@@ -60,7 +61,7 @@ export class Host {
 
   /**
    * Takes the lock and starts everything; resolves when a worker is ready. On failure stops what it started and throws:
-   * `host-locked`, `port-in-use`, `not-set-up`, `host-failed` or one of the data directory's.
+   * `host-locked`, `port-in-use`, `not-set-up`, `host-failed`, `bad-request` for a CA file, or one of the data directory's.
    */
   async start(): Promise<HostRecord> {
     this.state = { kind: 'starting' };
@@ -91,6 +92,8 @@ export class Host {
 
   private async startAll(): Promise<void> {
     const { config, options } = this;
+    // A worker would say so in its log only.
+    if (config.model.caFile !== null) namedCertificates(config.model.caFile, config.model.caFrom);
     prepareDataDir(config.dataDir);
     const executable = config.temporal.mode === 'embedded' ? findTemporalExecutable(config.runtimeDir) : '';
     const acquired = acquireHostLock(config.dataDir);

@@ -30,6 +30,8 @@ export interface OpenAiEndpointOptions {
   proxies?: Proxies;
   /** File of certificates that are trusted beside Node's own. */
   caFile?: string | null;
+  /** The option that names it, for sentences. */
+  caFrom?: string;
   fetch?: typeof globalThis.fetch;
 }
 
@@ -66,7 +68,7 @@ export function createOpenAiEndpoint(options: OpenAiEndpointOptions): OpenAiEndp
     timeout: Math.max(600_000, options.stallMs * 2),
     // At OPENAI_LOG=debug the client would print requests.
     logLevel: 'off',
-    ...(!options.fetch && { fetchOptions: { dispatcher: connectionPool({ proxy, caFile: options.caFile ?? null }) } as ClientOptions['fetchOptions'] }),
+    ...(!options.fetch && { fetchOptions: { dispatcher: connectionPool({ proxy, caFile: options.caFile ?? null, ...(options.caFrom !== undefined && { caFrom: options.caFrom }) }) } as ClientOptions['fetchOptions'] }),
     fetch: errorsInShape(guardedFetch(options.fetch ?? globalThis.fetch, { stallMs: options.stallMs, maxBytes: MAX_WIRE_BYTES })),
   });
   const first = firstDialect(url.hostname);

@@ -55,6 +55,11 @@ describe('a refusal is one sentence on stderr, exit code 64, and leaves nothing'
     expect(readdirSync(cwd)).toEqual(['data.csv']);
   });
 
+  test.each([['run', 'x'], ['up']])('a CA file that is gone, of %s, which speaks to the endpoint', async (...argv) => {
+    const { code, err } = await nl2code(argv, { env: { OPENAI_BASE_URL: 'https://models.test/v1', SSL_CERT_FILE: 'gone.pem' } });
+    expect({ code, err }).toEqual({ code: 64, err: `nl2code: The CA file ${join(cwd, 'gone.pem')} (from SSL_CERT_FILE) can't be read (ENOENT): correct the path or its permissions.\n` });
+  });
+
   test('a prompt of one megabyte from stdin', async () => {
     const { code, err } = await nl2code(['run', '-'], { stdin: 'x'.repeat(1_000_000) });
     expect(code).toBe(64);
@@ -148,6 +153,12 @@ test('no sessions is no error', async () => {
   expect(code).toBe(0);
   expect(err).toContain('start one with nl2code run');
   expect(existsSync(join(cwd, 'data'))).toBe(false);
+});
+
+test('a CA file that is gone keeps nobody from looking at sessions', async () => {
+  const env = { OPENAI_BASE_URL: 'https://models.test/v1', SSL_CERT_FILE: 'gone.pem' };
+  expect(await nl2code(['list', '--json'], { env })).toEqual({ code: 0, out: '[]\n', err: '' });
+  expect((await nl2code(['show', 'nope'], { env })).err).toContain('There is no session "nope"');
 });
 
 test('doctor says what is missing and how to mend it', async () => {

@@ -33,6 +33,13 @@ describe('a certificate', () => {
     expect((await ask(url, { caFile })).content).toBe('ok');
   });
 
+  test.each([
+    ['gone.pem', "can't be read (ENOENT): correct the path or its permissions."],
+    ['test-server.key', 'holds no certificate: give one in PEM form, which begins with -----BEGIN CERTIFICATE-----.'],
+  ])('is looked for in the file that is named (%s), and what is wrong with it is said before anything is asked', (name, problem) => {
+    expect(() => createOpenAiEndpoint({ baseUrl: 'https://models.test/v1', apiKey: null, stallMs: 1, caFile: file(name), caFrom: 'SSL_CERT_FILE' })).toThrow(`The CA file ${file(name)} (from SSL_CERT_FILE) ${problem}`);
+  });
+
   test('stays trusted by NODE_EXTRA_CA_CERTS when another file is named beside it', async () => {
     const { url } = await secure();
     const before = process.env.NODE_EXTRA_CA_CERTS;
