@@ -8,6 +8,12 @@ segments that no manifest names are rubbish and are swept.
 | file | what it is |
 |---|---|
 | `manifests.py` | one sealed file per committed cell; finds the newest that can be trusted. Standard library only |
+| `segments.py` | reads segments, never one that is not whole; sweeps those that no manifest names |
+| `segment_writer.py` | writes the segments of one save, all or none |
+| `segment_format.py` | what a segment looks like on disk |
+| `verified_record.py` | which segments need not be read through again in this boot |
+| `buffers.py` | cuts out-of-band buffers into chunks that follow columns; equal chunks are stored once |
+| `mapping.py` | gives a saved buffer back as private memory, mapped copy-on-write where that can be |
 | `fail_points.py` | named places where a test may have the process killed |
 
 Nothing here imports a data library; who needs one looks whether a cell has imported it.

@@ -1,0 +1,127 @@
+"""Gives a saved buffer back as memory, without reading it where the system can map it.
+
+On Linux the buffer becomes one stretch of private memory. Runs of chunks that stand one after another in a segment, at
+an offset congruent to their position in the buffer, are mapped over it copy-on-write page by page; the rest is read in.
+So a restored variable costs time and memory only where a cell touches it, and a write never reaches the segment.
+
+The memory lives as long as anything looks at it: the memoryview, arrays over it (they hold the view), slices of those.
+It is given back to the system right after the last of them.
+
+A mapped file that becomes shorter would end the process (SIGBUS) at a touch. Segments are never changed, and a run is
+mapped only within the size that its segment has; code of a cell that cuts segments by hand ends its own kernel.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import mmap
+import os
+import sys
+import weakref
+from collections.abc import Sequence
+
+from nl2code_guest.checkpoint.buffers import Chunk
+from nl2code_guest.checkpoint.segment_format import Location, TornSegment
+from nl2code_guest.checkpoint.segment_writer import MIN_MAPPED_BYTES
+from nl2code_guest.checkpoint.segments import Segments
+
+_PROT_READ_WRITE = 0x1 | 0x2
+_MAP_PRIVATE, _MAP_FIXED, _MAP_ANONYMOUS, _MAP_NORESERVE = 0x02, 0x10, 0x20, 0x4000
+_MAP_FAILED = ctypes.c_void_p(-1).value
+
+_libc = ctypes.CDLL(None, use_errno=True)
+_libc.mmap.restype = ctypes.c_void_p
+_libc.mmap.argtypes = [
+    ctypes.c_void_p,
+    ctypes.c_size_t,
+    ctypes.c_int,
+    ctypes.c_int,
+    ctypes.c_int,
+    ctypes.c_int64,
+]
+_libc.munmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t]
+
+
+def map_buffer(segments: Segments, chunks: Sequence[Chunk], nbytes: int, readonly: bool) -> memoryview:
+    """The chunks one after another as `nbytes` of private memory; `readonly` forbids writing into it.
+
+    Raises:
+        TornSegment: a segment is not whole, or the chunks are not of that size.
+        OSError: this process can't open files, or has no room for the memory.
+    """
+    if sum(chunk.length for chunk in chunks) != nbytes:
+        raise TornSegment(f"A buffer of {nbytes} bytes has chunks of another size.")
+    mappable = sys.platform == "linux" and nbytes >= MIN_MAPPED_BYTES
+    memory = memoryview(_reserve(nbytes)).cast("B") if mappable else memoryview(bytearray(nbytes))
+    at = 0
+    for run in runs(chunks):
+        fd = segments.open(run.segment)
+        try:
+            if os.fstat(fd).st_size < run.offset + run.length:
+                raise TornSegment(f"The segment {run.segment} ends before {run.offset + run.length}.")
+            start, end = mapped_part(run, at) if mappable else (run.length, run.length)
+            if start < end and not _map(memory[at + start : at + end], fd, run.offset + start):
+                start = end = run.length
+            _read(memory[at : at + start], fd, run.offset)
+            _read(memory[at + end : at + run.length], fd, run.offset + end)
+        finally:
+            os.close(fd)
+        at += run.length
+    return memory.toreadonly() if readonly else memory
+
+
+def runs(chunks: Sequence[Chunk]) -> list[Location]:
+    """Chunks that stand one after another in a segment, joined."""
+    joined: list[Location] = []
+    for chunk in chunks:
+        last = joined[-1] if joined else None
+        if last and last.segment == chunk.segment and last.offset + last.length == chunk.offset:
+            joined[-1] = last._replace(length=last.length + chunk.length)
+        else:
+            joined.append(chunk.location)
+    return joined
+
+
+def mapped_part(run: Location, at: int) -> tuple[int, int]:
+    """Start and end, within a run at position `at` of a buffer, of what can be mapped; equal when nothing can."""
+    page = mmap.PAGESIZE
+    start, end = -at % page, (at + run.length) // page * page - at
+    if run.offset % page != at % page or end - start < MIN_MAPPED_BYTES:
+        return run.length, run.length
+    return start, end
+
+
+def _reserve(nbytes: int) -> ctypes.Array[ctypes.c_char]:
+    """Private memory that is unmapped when nothing refers to the array any more."""
+    flags = _MAP_PRIVATE | _MAP_ANONYMOUS | _MAP_NORESERVE
+    address = _mmap(None, nbytes, flags, -1, 0)
+    array = (ctypes.c_char * nbytes).from_address(address)
+    # At the exit of the process others may still hold the memory, and the system takes it back anyway.
+    weakref.finalize(array, _libc.munmap, address, nbytes).atexit = False
+    return array
+
+
+def _map(target: memoryview, fd: int, offset: int) -> bool:
+    """Maps the file over that memory; false when the process has no mapping left, and the memory is as it was."""
+    address = ctypes.addressof(ctypes.c_char.from_buffer(target))
+    try:
+        _mmap(address, target.nbytes, _MAP_PRIVATE | _MAP_FIXED | _MAP_NORESERVE, fd, offset)
+    except OSError:
+        return False
+    return True
+
+
+def _mmap(address: int | None, nbytes: int, flags: int, fd: int, offset: int) -> int:
+    mapped: int = _libc.mmap(address, nbytes, _PROT_READ_WRITE, flags, fd, offset)
+    if mapped == _MAP_FAILED:
+        number = ctypes.get_errno()
+        raise OSError(number, f"{nbytes} bytes can't be mapped: {os.strerror(number)}")
+    return mapped
+
+
+def _read(target: memoryview, fd: int, offset: int) -> None:
+    while target:
+        count = os.preadv(fd, [target], offset)
+        if count == 0:
+            raise TornSegment("A segment became shorter while it was read.")
+        target, offset = target[count:], offset + count
