@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from nl2code_guest import figures
-from nl2code_guest.interrupt import Guard, TooSlow
+from nl2code_guest.interrupt import Guard
 from nl2code_guest.plain_text import plain_text
 from nl2code_guest.reply import (
     IMAGE_TYPES,
@@ -25,6 +25,7 @@ from nl2code_guest.reply import (
 from nl2code_guest.shapes import shape_of
 from nl2code_guest.tables import is_table, table_texts
 from nl2code_guest.texts import bound
+from nl2code_guest.time_limit import TooSlow, within
 
 #: One object may take this long to show itself; drawing a figure takes longer.
 SHOW_SECONDS = 5.0
@@ -90,7 +91,7 @@ class Shown:
             return self._to_wire({"text/plain": repr(value)})
         seconds = FIGURE_SECONDS if figures.is_figure(value) else SHOW_SECONDS
         try:
-            bundle = self._guard.within(seconds, _bundle, value, self._max_chars)
+            bundle = within(seconds, _bundle, value, self._max_chars)
         except TooSlow:
             return _note(f"<{type(value).__name__} took longer than {seconds:g} s to show itself>")
         except Exception as error:
