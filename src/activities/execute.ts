@@ -47,7 +47,7 @@ async function runCell(world: StepWorld, exposures: Exposures, { call, folder, p
   const code = inspecting ? lookCell(looking) : codeText(folder, call.args.code);
   const spec = sandboxSpec(world, folder, call.session, request, pack);
   const cell: KernelCell = { session: call.session, k: nextCell(past), code, epoch: [scheduledMs, attempt], timeoutMs: request.limits.cellTimeoutMs, maxOutputChars: MAX_OUTPUT_CHARS };
-  const before = looking ? null : exposures.lens(folder, call.session, past, request, pack);
+  const before = looking ? null : exposures.lens({ call, folder, past }, request, pack);
   const tell = (stream: string, text: string) => before && events.emit('cell-output', { stream, text: before.lens.live(text) });
   const live = new LiveText(tell);
   const { reply, attachments } = await world.kernels.runCell(spec, cell, {
@@ -57,7 +57,7 @@ async function runCell(world: StepWorld, exposures: Exposures, { call, folder, p
   });
   live.end();
   const look = looking ? await exposures.keep(folder, spec, cell, reply, signal) : undefined;
-  const { lens, seen: inputs } = before ?? exposures.lens(folder, call.session, past, request, pack, look);
+  const { lens, seen: inputs } = before ?? exposures.lens({ call, folder, past }, request, pack, look);
   const { observation: seen, shapes } = toObservation(folder, cell.k, look?.reply ? { ...reply, stdout: look.reply.stdout, stderr: look.reply.stderr } : reply, attachments);
   const observation = looking ? lens.inputs(seen, inputs) : lens.cell(seen, shapes);
   const hash = inspecting ? null : folder.blobs.put(code);
@@ -72,7 +72,7 @@ async function verify(world: StepWorld, exposures: Exposures, { call, folder, pa
   const outputs = [...new Set([...request.outputs.map((output) => output.path), ...submittedOutputs(folder, past, call.args.call)])];
   const spec = sandboxSpec(world, folder, call.session, request, pack);
   const before = lastVerified(folder, past);
-  const { lens } = exposures.lens(folder, call.session, past, request, pack);
+  const { lens } = exposures.lens({ call, folder, past }, request, pack);
   const seen = await world.verifier.verify(
     {
       session: call.session,

@@ -8,28 +8,23 @@
 import { join } from 'node:path';
 import { libraryWords, packWords } from '../context/library-words.js';
 import type { Pack } from '../context/pack.js';
-import { Known } from '../exposure/known.js';
 import { fullLens, maskedLens, schemaLens, type Lens } from '../exposure/lens.js';
 import { Mask } from '../exposure/mask.js';
 import { LOOK_FILE, MAX_SENSITIVE_BYTES, Sensitive } from '../exposure/sensitive.js';
 import type { KernelCell } from '../kernel/kernels.js';
 import type { WireReply } from '../kernel/protocol.js';
-import type { ModelReply } from '../model/endpoint.js';
-import { callArguments } from '../prompts/ask.js';
-import { callsOf } from '../prompts/calls.js';
 import { readArtifact } from '../sandbox/artifact.js';
 import type { SandboxSpec } from '../sandbox/backend.js';
 import { Nl2codeError } from '../session/error-table.js';
 import { exposureOf } from '../session/exposure.js';
 import type { Hash } from '../session/json.js';
 import type { Request } from '../session/request.js';
-import type { StepRecord } from '../session/step-record.js';
-import type { StepIO } from '../session/step.js';
-import { requests } from '../store/read-result.js';
 import { sha256 } from '../store/blobs.js';
 import type { Link } from '../store/chain.js';
 import type { SessionFolder } from '../store/session-store.js';
 import { sweepVerifications } from '../verification/scratch.js';
+import { SessionWords } from './session-words.js';
+import type { StepScene } from './step.js';
 import type { StepWorld } from './world.js';
 
 /** The built-in look at the inputs, which leaves no name behind; with hashes of what must not be read unless all may be. */
@@ -48,35 +43,29 @@ export interface Look {
   reply?: WireReply;
 }
 
-interface Remembered {
-  links: number;
-  head: Hash | undefined;
-  known: Known;
-}
-
 /** Makes lenses, and remembers what sessions' models know, so that a step costs what is new. One per worker. */
 export class Exposures {
-  readonly #sessions = new Map<string, Remembered>();
+  readonly #sessions = new Map<string, SessionWords>();
   readonly #looks = new Map<Hash, Sensitive>();
   readonly #packs = new Map<string, ReadonlySet<string>>();
 
   constructor(private readonly world: StepWorld) {}
 
-  /** The lens of the request that is open at the end of `past`. `look` is the one that this step took. */
-  lens(folder: SessionFolder, session: string, past: readonly Link[], request: Request, pack: Pack | null, look?: Look): { lens: Lens; seen: Sensitive | null } {
+  /** The lens of the request that is open at the end of a step's past; the facts that the step carries count. `look` is the one that it took. */
+  lens({ call, folder, past }: Pick<StepScene<'execute'>, 'call' | 'folder' | 'past'>, request: Request, pack: Pack | null, look?: Look): { lens: Lens; seen: Sensitive | null } {
     const exposure = exposureOf(request);
     if (exposure === 'full') return { lens: fullLens, seen: null };
-    const looks = past.filter(({ record }) => record.kind === 'execute' && (record.args as unknown as StepIO['execute']['args']).target === 'inspect').map(({ record }) => record.refs.sensitive ?? null);
-    if (look) looks.push(look.sensitive);
+    const words = this.words(folder, call.session, past);
+    const looks = look ? [...words.looks, look.sensitive] : words.looks;
+    const newest = looks.at(-1) ?? null;
     const seen = [...new Set(looks)].flatMap((hash) => (hash ? [this.look(folder, hash)] : []));
-    const blind = request.inputs.length > 0 && !looks.at(-1);
-    const known = this.known(folder, session, past);
-    for (const name of [...request.inputs, ...request.outputs.map(({ path }) => ({ name: path }))]) known.add(name.name);
+    const known = words.with(call.facts);
+    for (const name of [...request.inputs.map((input) => input.name), ...request.outputs.map(({ path }) => path)]) known.add(name);
     for (const { parts, categories } of seen) known.addAll([categories, parts.map(({ columns }) => columns.map(({ name }) => name))]);
     const library = this.library(pack);
-    const last = blind ? null : (seen.at(-1) ?? null);
-    if (exposure === 'schema' || blind) return { lens: schemaLens(known, library), seen: last };
-    const key = sha256(JSON.stringify(['exposure', session, requests(past.map(({ record }) => record))[0]?.inputs ?? request.inputs]));
+    const last = newest === null ? null : this.look(folder, newest);
+    if (exposure === 'schema' || (request.inputs.length > 0 && !newest)) return { lens: schemaLens(known, library), seen: last };
+    const key = sha256(JSON.stringify(['exposure', call.session, words.inputs ?? request.inputs]));
     return { lens: maskedLens(new Mask({ sensitive: seen, known, library, key })), seen: last };
   }
 
@@ -113,13 +102,12 @@ export class Exposures {
     return found;
   }
 
-  private known(folder: SessionFolder, session: string, past: readonly Link[]): Known {
+  private words(folder: SessionFolder, session: string, past: readonly Link[]): SessionWords {
     const before = this.#sessions.get(session);
-    const grows = before !== undefined && before.links <= past.length && past[before.links - 1]?.hash === before.head;
-    const known = grows ? before.known : new Known();
-    for (const { record } of past.slice(grows ? before.links : 0)) addKnown(known, folder, record);
-    remember(this.#sessions, session, { links: past.length, head: past.at(-1)?.hash, known });
-    return known;
+    const words = before?.precedes(past) ? before : new SessionWords(folder);
+    words.read(past);
+    remember(this.#sessions, session, words);
+    return words;
   }
 
   private library(pack: Pack | null): ReadonlySet<string> {
@@ -128,21 +116,6 @@ export class Exposures {
     remember(this.#packs, pack.folder, found);
     return found;
   }
-}
-
-/** What a record holds of the model's words and of people's. */
-function addKnown(known: Known, folder: SessionFolder, record: StepRecord): void {
-  known.addAll(record.facts);
-  for (const fact of record.facts) if (fact.kind === 'decision' && fact.decision.kind === 'edit' && 'hash' in fact.decision.code) known.add(folder.blobs.read(fact.decision.code.hash));
-  if (record.kind === 'open') {
-    const { prompt, labels } = (record.args as unknown as StepIO['open']['args']).request;
-    known.addAll([prompt, labels]);
-    if (record.refs.observation) known.add(folder.blobs.text(record.refs.observation));
-  }
-  if (!record.refs.reply) return;
-  const reply = JSON.parse(folder.blobs.text(record.refs.reply)) as ModelReply;
-  known.add(reply.content);
-  for (const call of callsOf(reply)) known.addAll([call.name, callArguments(call.arguments) ?? call.arguments]);
 }
 
 function remember<K, V>(map: Map<K, V>, key: K, value: V): void {

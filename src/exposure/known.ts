@@ -7,6 +7,9 @@ export class Known {
   readonly #words = new Set<string>();
   readonly #runs = new Set<number>();
 
+  /** What is known already stays as it is: `under` takes none of what is added here. */
+  constructor(private readonly under?: Known) {}
+
   /** Takes a text that a model may read as it is. */
   add(text: string): void {
     const words = wordsOf(text.normalize('NFC'));
@@ -25,15 +28,19 @@ export class Known {
   }
 
   has(word: string): boolean {
-    return this.#words.has(word);
+    return this.#words.has(word) || this.under?.has(word) === true;
   }
 
   /** Whether these words in a row are known as such. */
   hasRun(words: readonly Word[], at: number, count: number): boolean {
     if (count === 1) return this.has(words[at]!.text);
-    if (count === 2) return this.#runs.has(keyOf(PAIR, words, at, 2));
-    for (let i = at; i + 3 <= at + count; i += 1) if (!this.#runs.has(keyOf(SHINGLE, words, i, 3))) return false;
+    if (count === 2) return this.runs(keyOf(PAIR, words, at, 2));
+    for (let i = at; i + 3 <= at + count; i += 1) if (!this.runs(keyOf(SHINGLE, words, i, 3))) return false;
     return true;
+  }
+
+  private runs(key: number): boolean {
+    return this.#runs.has(key) || this.under?.runs(key) === true;
   }
 
   /** Whether a text is known as it stands: at least one word, and all in an order that was read. Known words in another order may spell anything. */

@@ -1,0 +1,97 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { Exposures } from '../../src/activities/exposure.js';
+import type { StepWorld } from '../../src/activities/world.js';
+import { NOTHING_HELD } from '../../src/exposure/sensitive.js';
+import type { Exposure } from '../../src/session/exposure.js';
+import type { Fact } from '../../src/session/facts.js';
+import type { VerificationObservation } from '../../src/session/observation.js';
+import type { StepRecord } from '../../src/session/step-record.js';
+import type { StepCall } from '../../src/session/step.js';
+import type { Link } from '../../src/store/chain.js';
+import { SessionStore, type SessionFolder } from '../../src/store/session-store.js';
+import { record } from '../store/record.js';
+import { request } from '../strategies/scripted-ports.js';
+
+let dir: string;
+let folder: SessionFolder;
+let exposures: Exposures;
+let past: Link[];
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), 'nl2code-words-'));
+  folder = new SessionStore(dir).session('s');
+  exposures = new Exposures({} as StepWorld);
+  past = [];
+});
+afterEach(() => rmSync(dir, { recursive: true, force: true }));
+
+const asked = request({ inputs: [{ name: 'people.csv', bytes: 1, sha256: 'x' }] });
+const add = (over: Partial<StepRecord>) => past.push({ hash: `h${past.length}`, record: record(over) });
+const text = (said: string) => ({ text: said, omitted: 0 });
+const verified = (said: string, over: Partial<VerificationObservation> = {}): VerificationObservation => ({ kind: 'verification', ok: true, checks: [], findings: [], outputs: [], stdout: text(said), stderr: text(''), isolation: 'bubblewrap', ms: 1, ...over });
+const script = (source: string) => ({ target: 'script', call: 'c', code: { text: source } }) as const;
+
+/** A session that has looked at its inputs, where `hidesScript` says whether its script held values that the model has not seen. */
+function opened({ source, hidesScript = false, categories = [] as string[] }: { source?: string; hidesScript?: boolean; categories?: string[] } = {}): void {
+  add({ kind: 'open', args: { request: asked } as never });
+  add({ kind: 'execute', args: { target: 'inspect', call: '', code: null }, value: { ok: true, sig: '' }, refs: { sensitive: folder.blobs.put(JSON.stringify({ ...NOTHING_HELD, categories })) } });
+  if (source !== undefined) add({ kind: 'execute', args: script(source), value: { ok: true, sig: '' }, refs: { code: folder.blobs.put(source), observation: { text: JSON.stringify(verified('', hidesScript ? { hidesScript } : {})) } } });
+}
+const edit = (source: string): Fact => ({ kind: 'decision', proposal: 'p', actor: 'ann', decision: { kind: 'edit', code: { text: source } } });
+const lens = (facts: Fact[] = [], exposure: Exposure = 'masked') => exposures.lens({ call: { session: 's', facts } as StepCall<'execute'>, folder, past }, { ...asked, exposure }, null).lens;
+const shown = (said: string, facts: Fact[] = []) => lens(facts).verification(verified(said), null).stdout.text;
+
+test('what a person writes is known in the step that runs it, and to that step alone until it is recorded', () => {
+  opened({ source: 'LIMIT = 5\n' });
+  const facts = [edit('LIMIT = 6  # Zwxvutq\n')];
+  expect(shown('Zwxvutq', facts)).toBe('Zwxvutq');
+  expect(shown('Zwxvutq')).toMatch(/^‹text \w{5}›$/);
+  add({ kind: 'execute', facts, args: script('LIMIT = 6  # Zwxvutq\n'), value: { ok: true, sig: '' } });
+  expect(shown('Zwxvutq')).toBe('Zwxvutq');
+});
+
+test('an edit of a script that holds values makes known what it changes, and the values stay hidden', () => {
+  const source = 'NAME = "Qwertyson"\nLIMIT = 5\n';
+  const changed = source.replace('LIMIT = 5', 'LIMIT = 6  # Zwxvutq');
+  opened({ source, hidesScript: true });
+  const facts = [edit(changed)];
+  expect(shown('Zwxvutq', facts)).toBe('Zwxvutq');
+  expect(shown('Qwertyson', facts)).toMatch(/^‹text \w{5}›$/);
+  const seen = lens(facts).verification(verified(''), changed);
+  expect(seen.hidesScript).toBe(true);
+  add({ kind: 'execute', facts, args: script(changed), value: { ok: true, sig: '' }, refs: { code: folder.blobs.put(changed), observation: { text: JSON.stringify(seen) } } });
+  expect(shown('Qwertyson')).toMatch(/^‹text \w{5}›$/);
+  expect(shown('Qwertyson', [edit(changed.replace('6', '7'))])).toMatch(/^‹text \w{5}›$/);
+});
+
+test('an edit that is no Python leaves the script that was shown the one that is edited', () => {
+  const source = 'NAME = "Qwertyson"\n';
+  opened({ source, hidesScript: true });
+  add({ kind: 'execute', facts: [edit('LIMIT = (\n')], args: script('LIMIT = (\n'), value: { ok: false, sig: '', unparsed: 'line 1' }, refs: { code: folder.blobs.put('LIMIT = (\n'), observation: { text: JSON.stringify(verified('')) } } });
+  expect(shown('Qwertyson', [edit(`${source}LIMIT = 6\n`)])).toMatch(/^‹text \w{5}›$/);
+});
+
+test('an edit of a script that the model knows is known whole', () => {
+  opened({ source: 'LIMIT = 5\n' });
+  expect(lens([edit('LIMIT = 6\nprint("Zwxvutq")\n')], 'schema').verification(verified(''), 'LIMIT = 6\nprint("Zwxvutq")\n')).not.toHaveProperty('hidesScript');
+});
+
+test('a step reads the records that are new, and the whole chain again only where it goes another way', () => {
+  opened({ source: 'LIMIT = 5\n' });
+  let read = 0;
+  const counted = (link: Link): Link => ({ hash: link.hash, get record() { return (read += 1), link.record; } });
+  past = past.map(counted);
+  lens();
+  const first = read;
+  expect(first).toBe(3);
+  for (const said of ['one', 'two']) {
+    past.push(counted({ hash: said, record: record({ facts: [{ kind: 'stop', actor: said }] }) }));
+    lens();
+  }
+  expect(read - first).toBe(2);
+  past = past.slice(0, 2);
+  lens();
+  expect(read - first).toBe(4);
+});
