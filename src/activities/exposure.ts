@@ -61,10 +61,12 @@ export class Exposures {
     const seen = [...new Set(looks)].flatMap((hash) => (hash ? [this.look(folder, hash)] : []));
     const known = words.with(call.facts);
     for (const name of [...request.inputs.map((input) => input.name), ...request.outputs.map(({ path }) => path)]) known.add(name);
-    for (const { parts, categories } of seen) known.addAll([categories, parts.map(({ columns }) => columns.map(({ name }) => name))]);
+    for (const { parts } of seen) known.addAll(parts.map(({ columns }) => columns.map(({ name }) => name)));
     const library = this.library(pack);
     const last = newest === null ? null : this.look(folder, newest);
     if (exposure === 'schema' || (request.inputs.length > 0 && !newest)) return { lens: schemaLens(known, library), seen: last };
+    // Values, which types and shapes do without.
+    for (const { categories } of seen) known.addAll(categories);
     const key = sha256(JSON.stringify(['exposure', call.session, words.inputs ?? request.inputs]));
     return { lens: maskedLens(new Mask({ sensitive: seen, known, library, key })), seen: last };
   }

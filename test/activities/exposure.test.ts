@@ -7,7 +7,7 @@ import type { StepWorld } from '../../src/activities/world.js';
 import { NOTHING_HELD } from '../../src/exposure/sensitive.js';
 import type { Exposure } from '../../src/session/exposure.js';
 import type { Fact } from '../../src/session/facts.js';
-import type { VerificationObservation } from '../../src/session/observation.js';
+import type { CellObservation, VerificationObservation } from '../../src/session/observation.js';
 import type { StepRecord } from '../../src/session/step-record.js';
 import type { StepCall } from '../../src/session/step.js';
 import type { Link } from '../../src/store/chain.js';
@@ -76,6 +76,13 @@ test('an edit that is no Python leaves the script that was shown the one that is
 test('an edit of a script that the model knows is known whole', () => {
   opened({ source: 'LIMIT = 5\n' });
   expect(lens([edit('LIMIT = 6\nprint("Zwxvutq")\n')], 'schema').verification(verified(''), 'LIMIT = 6\nprint("Zwxvutq")\n')).not.toHaveProperty('hidesScript');
+});
+
+test('a category of the inputs may be read under masked, and under schema is a value like any other', () => {
+  opened({ categories: ['Qwertyson'] });
+  const raised: CellObservation = { kind: 'cell', k: 1, ended: 'error', stdout: text(''), stderr: text(''), result: null, displays: [], error: { type: 'KeyError', message: "'Qwertyson'", traceback: '' }, ms: 1 };
+  expect(lens([], 'masked').cell(raised, new Map()).error!.message).toBe("'Qwertyson'");
+  expect(lens([], 'schema').cell(raised, new Map()).error!.message).toBe('(the message is not shown under exposure schema)');
 });
 
 test('a step reads the records that are new, and the whole chain again only where it goes another way', () => {
