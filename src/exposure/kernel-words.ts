@@ -35,7 +35,7 @@ function reportWith(report: RestoreReport, text: (given: string) => string): Res
 }
 
 function reportWithout(report: RestoreReport, known: Known, library: ReadonlySet<string>): RestoreReport {
-  const named = (name: string, at: number) => (known.covers(name) ? name : `variable_${at + 1}`);
+  const named = (name: string, at: number) => (known.says(name) ? name : `variable_${at + 1}`);
   const notes = report.notes.filter((note) => known.says(note));
   const hidden = report.notes.length - notes.length;
   return {

@@ -48,9 +48,4 @@ export class Known {
     const words = wordsOf(text.normalize('NFC'));
     return words.length > 0 && this.hasRun(words, 0, words.length);
   }
-
-  /** Whether a text is made of known words and numbers only: enough for a name, not for a sentence. */
-  covers(text: string): boolean {
-    return wordsOf(text.normalize('NFC')).every((word) => this.#words.has(word.text));
-  }
 }

@@ -70,7 +70,7 @@ export function maskedLens(mask: Mask): Lens {
 /** Shows types, shapes and classes of errors only. Pure. */
 export function schemaLens(known: Known, library: ReadonlySet<string>): Lens {
   const printed = ({ text, omitted }: BoundedText): BoundedText => ({ text: text === '' ? '' : printedText(text.length + omitted), omitted: 0 });
-  const named = (name: string) => (known.covers(name) ? name : 'check');
+  const named = (name: string) => (known.says(name) ? name : 'check');
   const check = ({ check: name, state, detail }: CheckResult): CheckResult => ({ check: checkName(name, named), state, detail: known.says(detail) ? detail : '' });
   const cell: Lens['cell'] = (seen, shapes) => {
     const display = (shown: Display): Display => ({ text: { 'text/plain': { text: shapeText(shapes.get(shown), known), omitted: 0 } }, images: shown.images });
@@ -98,7 +98,7 @@ export function schemaLens(known: Known, library: ReadonlySet<string>): Lens {
         ...(plain ? {} : { hidesScript: true }),
         checks: seen.checks.map(check),
         findings: seen.findings.map((found) => findingWithout(found, known, library, plain)),
-        outputs: seen.outputs.map((output, i) => (known.covers(output.path) ? output : { ...output, shown: pathName(output.path, i, known) })),
+        outputs: seen.outputs.map((output, i) => (known.says(output.path) ? output : { ...output, shown: pathName(output.path, i, known) })),
         stdout: printed(seen.stdout),
         stderr: printed(seen.stderr),
         ...(seen.changes ? { changes: changesWithout(seen.changes, (path, i) => pathName(path, i, known), plain) } : {}),

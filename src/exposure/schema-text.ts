@@ -16,7 +16,7 @@ export function printedText(chars: number): string {
 /** What a value is, with names of columns that are known and none that may be data. Pure. */
 export function shapeText(shape: WireShape | undefined, known: Known): string {
   if (!shape) return `[a value; ${HIDDEN}]`;
-  const type = TYPES.has(shape.type) || known.covers(shape.type) ? shape.type : 'object';
+  const type = TYPES.has(shape.type) || known.says(shape.type) ? shape.type : 'object';
   const size = shape.size ?? [];
   const dtype = shape.dtype === undefined ? '' : ` of ${dtypeName(shape.dtype)}`;
   const columns = shape.columns?.map(([name, kind], i) => `  ${columnName(name!, i, known)}  ${dtypeName(kind!)}`) ?? [];
@@ -42,7 +42,7 @@ export function inputsText(parts: readonly InputPart[], known: Known): string {
 export function errorText(error: { type: string; message: string; traceback: string }, known: Known, library: ReadonlySet<string>): { type: string; message: string; traceback: string } {
   const type = className(error.type, known, library);
   const message = known.says(error.message) ? error.message : `(the message is ${HIDDEN})`;
-  const frames = [...error.traceback.matchAll(/^ {2}File "(<cell \d{1,6}>|[^"\n]{1,200})", line (\d{1,7})/gm)].flatMap(([, file, line]) => (file!.startsWith('<cell ') || known.covers(file!) ? [`  File "${file}", line ${line}`] : []));
+  const frames = [...error.traceback.matchAll(/^ {2}File "(<cell \d{1,6}>|[^"\n]{1,200})", line (\d{1,7})/gm)].flatMap(([, file, line]) => (file!.startsWith('<cell ') || known.says(file!) ? [`  File "${file}", line ${line}`] : []));
   return { type, message, traceback: [...(frames.length > 0 ? ['Traceback (most recent call last):', ...frames.slice(-20)] : []), `${type}: ${message}`].join('\n') };
 }
 
@@ -60,7 +60,7 @@ export function findingWithout(found: Finding, known: Known, library: ReadonlySe
 
 /** A file's name where it is known, else one that only keeps its ending. Pure. */
 export function pathName(path: string, at: number, known: Known): string {
-  return known.covers(path) ? path : `file_${at + 1}${/\.[a-z0-9]{1,8}$/i.exec(path)?.[0] ?? ''}`;
+  return known.says(path) ? path : `file_${at + 1}${/\.[a-z0-9]{1,8}$/i.exec(path)?.[0] ?? ''}`;
 }
 
 /** Findings that come from reading the script, not from running it. */
@@ -88,7 +88,7 @@ function className(type: string, known: Known, library: ReadonlySet<string>): st
   return parts.every(isName) ? type : parts.at(-1)!;
 }
 
-const columnName = (name: string | null, at: number, known: Known): string => (name !== null && known.covers(name) ? name : `col_${at + 1}`);
+const columnName = (name: string | null, at: number, known: Known): string => (name !== null && known.says(name) ? name : `col_${at + 1}`);
 /** What is in brackets may be a name of the data's, but for units of time and kinds of storage. */
 function dtypeName(dtype: string): string {
   const [, name, unit = ''] = DTYPE.exec(dtype) ?? [];

@@ -31,6 +31,13 @@ describe('under schema', () => {
     expect(seen.displays[0]!.text).toEqual({ 'text/plain': text('[a value; not shown under exposure schema]') });
   });
 
+  test('a name that code has put together of known words has a number, since their order may spell anything', () => {
+    const result = shown('x');
+    const columns = [['amount', 'float64'], ['people_amount', 'float64'], ['amount_people', 'float64']];
+    const seen = lens.cell(cell({ result }), new Map([[result, { type: 'DataFrame', size: [1, 3], columns }]]));
+    expect(seen.result!.text['text/plain']!.text).toContain('\n  amount  float64\n  people_amount  float64\n  col_3  float64');
+  });
+
   test('a type that a cell has named after data is an object', () => {
     const result = shown('x');
     expect(lens.cell(cell({ result }), new Map([[result, { type: 'RoseBaker', dtype: 'Rose', size: [2, 3] }]])).result!.text['text/plain']!.text).toBe('[object of object, 2 × 3; values are not shown under exposure schema]');

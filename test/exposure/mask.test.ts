@@ -150,9 +150,11 @@ test('a text is known as it stands only when its words stand in an order that wa
   expect(known.says('-.-. .--')).toBe(false);
 });
 
-test('known words cover a text only when all are known', () => {
+test('a text is known as it was read, and not where its words stand otherwise', () => {
   const known = new Known();
   known.addAll({ code: ['print(total_eur)'], n: 3 });
-  expect(known.covers("KeyError: 'total_eur'")).toBe(false);
-  expect(known.covers("'total_eur'")).toBe(true);
+  expect(known.says("'total_eur'")).toBe(true);
+  expect(known.says("KeyError: 'total_eur'")).toBe(false);
+  expect(known.says('eur_total')).toBe(false);
+  expect(known.says('')).toBe(false);
 });
