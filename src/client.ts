@@ -217,7 +217,12 @@ export class Nl2codeClient<Options extends { idempotencyKey?: string | undefined
 
   /** The same for systems that may only signal; a stale one is ignored and recorded. */
   async signalDecision(session: string, input: { proposal: string; actor: string; decision: Decision }): Promise<void> {
-    await this.handle(session).signal(decideSignal, { ...input, decision: this.stored(session, input.decision) });
+    const decision = this.stored(session, input.decision);
+    try {
+      await this.options.client.withDeadline(Date.now() + CALL_MS, () => this.handle(session).signal(decideSignal, { ...input, decision }));
+    } catch (error) {
+      throw unavailable(error, session);
+    }
   }
 
   /** Asks the running request to stop; it ends `stopped` with what it has. */
