@@ -48,8 +48,8 @@ export interface SessionState {
   /** Ids of the proposals decided last. */
   decided: string[];
   stopping: boolean;
-  /** Accepted requests that wait for the one that runs, oldest first. `stop`: a stop came while it waited. */
-  queue: { request: Request; stop: boolean }[];
+  /** Accepted requests that wait for the one that runs, oldest first. `stop`: a stop came while it waited, from `by`. */
+  queue: { request: Request; stop: boolean; by?: string }[];
 }
 
 const REMEMBERED_DECISIONS = 200;
@@ -160,6 +160,15 @@ export function enqueue(state: SessionState, request: Request): number {
   return state.request?.id === request.id ? 0 : state.queue.findIndex((waiting) => waiting.request.id === request.id) + 1;
 }
 
+/** Takes a stop: it ends what waits, and what runs unless its verdict stands. Each request that it ends records it. Gives whether what runs is to end now. */
+export function stop(state: SessionState, actor: string, closing: boolean): boolean {
+  for (const waiting of state.queue.filter((each) => !each.stop)) Object.assign(waiting, { stop: true, by: actor });
+  if (closing || state.stopping) return false;
+  state.stopping = true;
+  state.facts.push({ kind: 'stop', actor });
+  return true;
+}
+
 /** Makes the next request of the queue the one that runs; false when none waits. */
 export function takeNext(state: SessionState): boolean {
   const next = state.queue.shift();
@@ -167,6 +176,7 @@ export function takeNext(state: SessionState): boolean {
   state.request = next.request;
   state.strategy = null;
   state.stopping = next.stop;
+  if (next.stop) state.facts.push({ kind: 'stop', actor: next.by ?? 'unnamed' });
   return true;
 }
 

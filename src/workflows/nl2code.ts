@@ -4,7 +4,7 @@ import type { StepActivities } from '../activities/activities.js';
 import type { Decision } from '../session/decision.js';
 import type { Hash } from '../session/json.js';
 import type { Request } from '../session/request.js';
-import { decisionProblem, enqueue, followUpProblem, newSession, requestProblem, settle, takeNext, type SessionState } from '../session/session-state.js';
+import { decisionProblem, enqueue, followUpProblem, newSession, requestProblem, settle, stop, takeNext, type SessionState } from '../session/session-state.js';
 import type { SentCall, StepCall, StepKind, StepReply } from '../session/step.js';
 import type { Spent } from '../session/usage.js';
 import type { Verdict } from '../session/verdict.js';
@@ -84,10 +84,7 @@ export async function nl2codeWorkflow(input: Nl2codeInput): Promise<Nl2codeResul
     },
   );
   wf.setHandler(stopSignal, (input) => {
-    for (const waiting of state.queue) waiting.stop = true;
-    if (closing || state.stopping) return;
-    state.stopping = true;
-    state.facts.push({ kind: 'stop', actor: named(input?.actor) });
+    if (!stop(state, named(input?.actor), closing)) return;
     page.again();
     cancelStep();
   });
