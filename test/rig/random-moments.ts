@@ -1,139 +1,119 @@
 /**
  * Sessions that are sent stops, follow-ups and decisions at random moments, each several times over, while workers are killed; and what must
- * be true of each when it is over. The seed names a run: what it decides is which session is sent what, and when, as far as chance is ours.
+ * be true of each when it is over. The seed names a run: it decides which session is sent what, and when, as far as chance is ours.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Decision } from '../../src/session/decision.js';
-import type { Fact } from '../../src/session/facts.js';
-import type { StepRecord } from '../../src/session/step-record.js';
 import type { StepIO } from '../../src/session/step.js';
 import { random, type Random } from '../kernel/random.js';
-import { decided } from './decided.js';
+import { Deaths } from './deaths.js';
 import type { Processes } from './processes.js';
+import { atHandOver, firstRunOf, readRuns, type Entry } from './session-runs.js';
+import { WatchedSession } from './watched-session.js';
 
 /** When a message is sent: once a step has begun or ended, or when a worker has died; and then after a pause. */
-type Moment = { after: 'step-started' | 'step-finished' | 'death'; seq: number; pauseMs: number };
+interface Moment {
+  after: 'started' | 'finished' | 'death';
+  seq: number;
+  pauseMs: number;
+}
 
-/** What became of the messages: all of them, those sent while no or one worker had just died, those sent with the end of a turn, where a run may hand over. */
+/** What became of a run of sessions. */
 export interface Report {
   seed: number;
   sessions: number;
   messages: number;
+  /** Messages sent while a worker was dead and not replaced yet. */
   duringDeath: number;
+  /** Messages in the histories that came while one run handed over to the next. */
   atBoundary: number;
-  /** Messages that had no effect, and said so or came too late. */
+  /** Messages that had no effect and whose sender was told so, or that came after the verdict. */
   refused: number;
-  kills: number;
+  /** Workers that were killed, and that ended by themselves. */
+  killed: number;
+  ownDeaths: number;
+  /** Workflow tasks that failed since a message came with the end of a run, that took too long, and that nobody answered in time. */
+  failedTasks: number;
+  slowTasks: number;
+  lostTasks: number;
 }
 
-const KINDS = ['stop', 'follow-up', 'decision'] as const;
-const POLL_MS = 10;
+const KINDS = ['stop', 'follow-up', 'decision', 'both'] as const;
 const QUERY_MS = 50;
-const OVER_MS = 150_000;
+const WITHIN_MS = 150_000;
+/** What a workflow task may fail with. Any other reason is an error of the workflow. */
+const HAND_OVER = 'UnhandledCommand';
+const SLOW = /^Script execution timed out after/;
 
 export class RandomMoments {
   private readonly random: Random;
+  private readonly deaths: Deaths;
   private readonly report: Report;
   private readonly references = new Map<number, Promise<string[]>>();
-  private died = 0;
-  /** Wakes who waits for the next death of a worker; undefined when no more will come. */
-  private mourners: (() => void)[] | undefined = [];
 
   constructor(
     private readonly rig: Processes,
     private readonly seed: number,
   ) {
     this.random = random(seed);
-    this.report = { seed, sessions: 0, messages: 0, duringDeath: 0, atBoundary: 0, refused: 0, kills: 0 };
+    this.deaths = new Deaths(rig, this.random);
+    this.report = { seed, sessions: 0, messages: 0, duringDeath: 0, atBoundary: 0, refused: 0, killed: 0, ownDeaths: 0, failedTasks: 0, slowTasks: 0, lostTasks: 0 };
   }
 
-  /** Runs as many sessions of each kind at once, and kills a worker so often while they run. Throws on the first effect that is missing or doubled. */
+  /** Runs as many sessions of each kind at once, and kills workers so often while they run. Throws all effects that are missing, wrong or doubled. */
   async run(ofEachKind: number, kills: number): Promise<Report> {
     for (const cells of [2, 3, 4]) await this.reference(cells);
-    const sessions = Array.from({ length: ofEachKind }, () => KINDS).flat().map((kind) => this.session(kind, kills));
-    const killed = this.killing(kills);
-    const ended = await Promise.allSettled([...sessions, killed]);
-    const failed = ended.filter(({ status }) => status === 'rejected') as PromiseRejectedResult[];
-    if (failed.length > 0) throw new Error(failed.map(({ reason }) => (reason as Error).message).join('\n'), { cause: failed[0]!.reason });
+    const sessions = Array.from({ length: ofEachKind }, () => KINDS).flat().map((kind) => this.session(kind));
+    const ended = await this.deaths.during(Promise.allSettled(sessions), kills);
+    this.report.killed = this.deaths.killed;
+    this.report.ownDeaths = this.deaths.own;
+    const failed = ended.filter((end) => end.status === 'rejected');
+    if (failed.length > 0) throw new Error(`${failed.map(({ reason }) => (reason as Error).message).join('\n')}\n${JSON.stringify(this.report)}`, { cause: failed[0]!.reason });
     return this.report;
   }
 
-  private async killing(kills: number): Promise<void> {
-    for (let i = 0; i < kills; i += 1) {
-      await delay(this.random.int(600, 1500));
-      const living = this.rig.workers.filter((worker) => worker.signalCode === null);
-      const both = i % 2 === 1;
-      for (const worker of both ? living : living.slice(0, 1)) await this.rig.kill(worker);
-      this.report.kills += 1;
-      this.died = Date.now();
-      this.mourners?.splice(0).forEach((wake) => wake());
-      await delay(this.random.int(0, 1500));
-      for (const _ of both ? living : [0]) await this.rig.startWorker();
-    }
-    this.mourners?.forEach((wake) => wake());
-    this.mourners = undefined;
-  }
-
-  private session(kind: (typeof KINDS)[number], kills: number): Promise<void> {
+  private async session(kind: (typeof KINDS)[number]): Promise<void> {
     const cells = this.random.int(2, 4);
     const perRun = this.random.int(1, 5);
     const last = 5 + 2 * cells;
     const moments = Array.from({ length: 4 }, (): Moment => {
-      const after = (['step-started', 'step-finished', 'step-finished', 'death'] as const)[this.random.int(0, kills > 0 ? 3 : 2)]!;
+      const after = (['started', 'finished', 'finished', 'death'] as const)[this.random.int(0, 3)]!;
       return { after, seq: this.random.int(0, last), pauseMs: after === 'death' ? this.random.int(0, 1500) : this.random.chance(0.5) ? 0 : this.random.int(0, 40) };
     });
     const number = (this.report.sessions += 1);
-    return this[kind](cells, perRun, moments).catch((error: unknown) => {
+    try {
+      const session = await this.start(cells, perRun, kind === 'decision' ? 'final' : 'never');
+      await this[kind](session, cells, moments);
+    } catch (error) {
       throw new Error(`seed ${this.seed}, session ${number} (${kind}, ${cells} cells, ${perRun} steps a run, ${JSON.stringify(moments)}): ${words(error)}`, { cause: error });
-    });
+    }
   }
 
-  private async start(cells: number, perRun: number, approval: 'never' | 'final' = 'never'): Promise<string> {
+  private async start(cells: number, perRun: number, approval: 'never' | 'final' = 'never'): Promise<WatchedSession> {
     const { session } = await this.rig.client.start({ prompt: `Please take ${cells} cells.`, strategy: 'react', approval, limits: { stepsPerRun: perRun } });
-    return session;
+    return new WatchedSession(session, this.rig.store.at(session), await firstRunOf(this.rig.temporal.workflow, session));
   }
 
   /** What a session of so many cells decides when nobody disturbs it. */
   private reference(cells: number): Promise<string[]> {
     const known = this.references.get(cells);
     if (known) return known;
-    const made = (async () => {
-      const session = await this.start(cells, 1000);
-      await this.closed(session, 'r1');
-      return this.decided(session);
-    })();
+    const made = this.start(cells, 1000).then(async (session) => {
+      await session.closed('r1');
+      return session.decided;
+    });
     this.references.set(cells, made);
     return made;
   }
 
-  private records(session: string): StepRecord[] {
-    const { chain } = this.rig.store.at(session);
-    return chain.walk(chain.head()).map(({ record }) => record);
-  }
-
-  /** Without the opening, which names limits. */
-  private decided(session: string): string[] {
-    const { chain } = this.rig.store.at(session);
-    return decided(chain.walk(chain.head())).slice(1);
-  }
-
-  private async closed(session: string, request: string): Promise<void> {
-    await this.until(() => closes(this.records(session)).some(({ verdict }) => verdict.request === request), `the end of ${request} in ${session}`);
-  }
-
-  private async until(met: () => boolean, what: string): Promise<void> {
-    for (const deadline = Date.now() + OVER_MS; !met(); await delay(POLL_MS)) if (Date.now() > deadline) throw new Error(`${what} did not come`);
-  }
-
-  /** Waits for a moment, or for the end of the session where it does not come. */
-  private async moment(session: string, { after, seq, pauseMs }: Moment): Promise<void> {
-    const over = () => closes(this.records(session)).length > 0;
-    if (after === 'death') await Promise.race([new Promise<void>((wake) => (this.mourners ? this.mourners.push(wake) : wake())), this.until(over, `an end of ${session}`)]);
-    else await this.until(() => over() || this.rig.store.at(session).readEvents().events.some((event) => event.kind === after && event.seq >= seq), `step ${seq} of ${session}`);
+  /** Waits for a moment, or for the first verdict of the session where it does not come. */
+  private async moment(session: WatchedSession, { after, seq, pauseMs }: Moment): Promise<void> {
+    const met = () => session.verdicts.length > 0 || (after !== 'death' && session[after] >= seq);
+    const came = session.until(met, `step ${seq} of ${session.id}`);
+    await (after === 'death' ? Promise.race([this.deaths.next(), came]) : came);
     if (pauseMs > 0) await delay(pauseMs);
     this.report.messages += 1;
-    if (Date.now() - this.died < 3000) this.report.duringDeath += 1;
-    if (after === 'step-finished' && pauseMs === 0) this.report.atBoundary += 1;
+    if (this.deaths.missing > 0) this.report.duringDeath += 1;
   }
 
   /** Sends until it is taken or refused: a caller that gets no answer in time asks again. */
@@ -152,74 +132,107 @@ export class RandomMoments {
     }
   }
 
-  private async stop(cells: number, perRun: number, moments: Moment[]): Promise<void> {
-    const session = await this.start(cells, perRun);
-    const sent = await Promise.all(moments.slice(0, 2).map(async (moment) => {
-      await this.moment(session, moment);
-      return this.send(() => this.rig.client.stop(session, 'a'), ['not-found']);
-    }));
-    await this.closed(session, 'r1');
-    await this.rig.temporal.workflow.getHandle(session).result();
-    const records = this.records(session);
-    const stops = records.filter(({ facts }) => facts.some(({ kind }) => kind === 'stop'));
-    const [close, ...more] = closes(records);
-    check(more.length === 0 && records.filter(({ kind }) => kind === 'open').length === 1, 'the request was opened or closed twice');
-    const reference = await this.reference(cells);
-    if (close!.verdict.status === 'stopped') {
-      check(close!.verdict.reason === 'stopped by a person', `it stopped as ${close!.verdict.reason}`);
-      check(factsOf(records, 'stop').length === 1, `${factsOf(records, 'stop').length} stops are recorded`);
-      check(stops[0] === records.at(-1), `the stop is not in the last step: ${records.map(({ seq, kind, facts }) => `${seq} ${kind} ${facts.map((fact) => fact.kind).join('+')}`).join(', ')}`);
-      const before = this.decided(session).slice(0, -1);
-      // The step that the stop met ends in its own way.
-      check(before.slice(0, -1).every((line, i) => line === reference[i]), 'what was done before the stop is not what the session does');
-    } else {
-      check(close!.verdict.status === 'verified' && stops.length === 0, `it ended ${close!.verdict.status} with ${stops.length} stops recorded`);
-      check(this.decided(session).every((line, i) => line === reference[i]), 'it did something else than an undisturbed session');
-      if (sent.some(Boolean)) check(await this.stoppedTooLate(session), 'a stop that came before the end had no effect');
-      else return;
-      this.report.refused += sent.filter(Boolean).length;
+  /** Waits for the end of the last run, and reads all of them. What Temporal had to do again must be what a message or a death makes it do again. */
+  private async over(session: WatchedSession): Promise<Entry[]> {
+    await this.rig.temporal.workflow.getHandle(session.id).result();
+    const { entries, failedTasks, lostTasks } = await readRuns(this.rig.temporal.workflow, session.id, session.firstRun);
+    this.report.atBoundary += atHandOver(entries);
+    this.report.lostTasks += lostTasks;
+    for (const why of failedTasks) {
+      check(why === HAND_OVER || SLOW.test(why), `a workflow task failed: ${why}`);
+      this.report[why === HAND_OVER ? 'failedTasks' : 'slowTasks'] += 1;
     }
+    return entries;
   }
 
-  /** Whether every stop in the history came after the verdict. */
-  private async stoppedTooLate(session: string): Promise<boolean> {
-    let runId = (await this.rig.temporal.workflow.getHandle(session).describe()).raw.workflowExecutionInfo!.firstRunId ?? undefined;
-    let closing = false;
-    while (runId) {
-      const { events } = await this.rig.temporal.workflow.getHandle(session, runId).fetchHistory();
-      for (const event of events ?? []) {
-        if (event.activityTaskScheduledEventAttributes?.activityType?.name === 'nl2code-close') closing = true;
-        if (event.workflowExecutionSignaledEventAttributes?.signalName === 'stop' && !closing) return false;
-      }
-      runId = events?.at(-1)?.workflowExecutionContinuedAsNewEventAttributes?.newExecutionRunId ?? undefined;
-    }
-    return closing;
-  }
-
-  private async 'follow-up'(cells: number, perRun: number, moments: Moment[]): Promise<void> {
-    const session = await this.start(cells, perRun);
-    const idempotencyKey = `again-${session}`;
-    const requests = await Promise.all(moments.slice(0, 3).map(async (moment) => {
+  private stopper(session: WatchedSession): (moment: Moment) => Promise<boolean> {
+    return async (moment) => {
       await this.moment(session, moment);
-      let id = '';
-      await this.send(async () => ({ request: { id } } = await this.rig.client.followUp(session, { prompt: `Now take ${cells} cells more.`, idempotencyKey })), []);
-      return id;
-    }));
-    check(new Set(requests).size === 1, 'one key named several requests');
-    await this.closed(session, requests[0]!);
-    await this.rig.temporal.workflow.getHandle(session).result();
-    const records = this.records(session);
-    const opened = records.filter(({ kind }) => kind === 'open').map(({ args }) => (args as unknown as StepIO['open']['args']).request.id);
-    check(JSON.stringify(opened) === JSON.stringify(['r1', requests[0]]), `opened were ${opened.join(', ')}`);
-    check(JSON.stringify(closes(records).map(({ verdict }) => [verdict.request, verdict.status])) === JSON.stringify(opened.map((id) => [id, 'verified'])), 'not every request was verified once');
-    const reference = await this.reference(cells);
-    const first = this.decided(session).slice(0, reference.length);
-    check(JSON.stringify(first) === JSON.stringify(reference), 'the request before it did something else than an undisturbed one');
-    check(records.length === 1 + 2 * reference.length, `the session has ${records.length} records`);
+      return this.send(() => this.rig.client.stop(session.id, 'a'), ['not-found']);
+    };
   }
 
-  private async decision(cells: number, perRun: number, moments: Moment[]): Promise<void> {
-    const session = await this.start(cells, perRun, 'final');
+  /** One follow-up, sent as often as there are moments; gives its id. */
+  private async follow(session: WatchedSession, cells: number, moments: Moment[]): Promise<string> {
+    const idempotencyKey = `again-${session.id}`;
+    const ids = await Promise.all(
+      moments.map(async (moment) => {
+        await this.moment(session, moment);
+        let id = '';
+        await this.send(async () => ({ request: { id } } = await this.rig.client.followUp(session.id, { prompt: `Now take ${cells} cells more.`, idempotencyKey })), []);
+        return id;
+      }),
+    );
+    check(new Set(ids).size === 1, 'one key named several requests');
+    return ids[0]!;
+  }
+
+  private async stop(session: WatchedSession, cells: number, moments: Moment[]): Promise<void> {
+    const sent = await Promise.all(moments.slice(0, 2).map(this.stopper(session)));
+    await session.closed('r1');
+    const entries = await this.over(session);
+    check(count(entries, 'signal', 'stop') >= sent.filter(Boolean).length, 'a stop that was taken is in no history');
+    check(same(session.opened, ['r1']) && session.verdicts.length === 1, 'the request was opened or closed twice');
+    await this.stoppedAsSent(session, entries, cells);
+  }
+
+  /** A request that is alone: it is stopped when a stop came before its verdict, once, and else does what it does undisturbed. */
+  private async stoppedAsSent(session: WatchedSession, entries: Entry[], cells: number): Promise<void> {
+    const [verdict] = session.verdicts;
+    const reference = await this.reference(cells);
+    const at = indexOf(entries, 'signal', 'stop');
+    const stops = session.facts('stop');
+    const { records, decided } = session;
+    const shape = () => records.map(({ seq, kind, facts }) => `${seq} ${kind} ${facts.map((fact) => fact.kind).join('+')}`).join(', ');
+    if (at < 0 || at > indexOf(entries, 'step', 'close')) {
+      check(verdict!.status === 'verified' && stops.length === 0, `nothing stopped it in time, and it ended ${verdict!.status} with ${stops.length} stops recorded`);
+      check(same(decided, reference), 'it did something else than an undisturbed session');
+      this.report.refused += count(entries, 'signal', 'stop');
+      return;
+    }
+    check(verdict!.status === 'stopped' && verdict!.reason === 'stopped by a person', `a stop came in time, and it ended ${verdict!.status}: ${verdict!.reason}`);
+    check(stops.length === 1, `${stops.length} stops are recorded`);
+    // A stop that comes before the opening is told with it, and then nothing is done.
+    const early = at < indexOf(entries, 'step', 'open');
+    check(session.facts('stop', [early ? records[0]! : records.at(-1)!]).length === 1, `the stop is in another step than the ${early ? 'first' : 'last'}: ${shape()}`);
+    check(!early || records.length === 2, `something was done after a stop before the opening: ${shape()}`);
+    // The step that the stop met ends in its own way.
+    check(decided.slice(0, -2).every((line, i) => line === reference[i]), `what was done before the stop is not what the session does: ${shape()}`);
+  }
+
+  private async 'follow-up'(session: WatchedSession, cells: number, moments: Moment[]): Promise<void> {
+    const id = await this.follow(session, cells, moments.slice(0, 3));
+    await session.closed(id);
+    await this.over(session);
+    check(same(session.opened, ['r1', id]), `opened were ${session.opened.join(', ')}`);
+    check(same(session.verdicts.map(({ request, status }) => [request, status]), [['r1', 'verified'], [id, 'verified']]), 'not every request was verified once');
+    const reference = await this.reference(cells);
+    check(same(session.decided.slice(0, reference.length), reference), 'the request before it did something else than an undisturbed one');
+    // A follow-up does not inspect the inputs anew.
+    check(session.records.length === 1 + 2 * reference.length, `the session has ${session.records.length} records`);
+  }
+
+  /** A follow-up and stops: a stop ends what runs and what waits when it comes, and nothing else. */
+  private async both(session: WatchedSession, cells: number, moments: Moment[]): Promise<void> {
+    const [id] = await Promise.all([this.follow(session, cells, moments.slice(0, 2)), ...moments.slice(2).map(this.stopper(session))]);
+    await session.closed(id);
+    const entries = await this.over(session);
+    check(same(session.opened, ['r1', id]), `opened were ${session.opened.join(', ')}`);
+    check(same(session.verdicts.map(({ request }) => request), ['r1', id]), 'not every request was closed once');
+    const [first, second] = entries.flatMap((entry, i) => (entry.what === 'step' && entry.step === 'close' ? [i] : []));
+    // Of a run that the follow-up started, it is the request from the beginning.
+    const begun = entries.findIndex((entry, i) => i > 0 && entry.what === 'begin' && !entry.continued);
+    const taken = Math.min(...[indexOf(entries, 'update', 'followUp'), begun].filter((i) => i >= 0));
+    const stopped = (from: number, to: number) => entries.some((entry, i) => i > from && i < to && entry.what === 'signal' && entry.name === 'stop');
+    const expected = [stopped(-1, first!), stopped(taken, second!)].map((is) => (is ? 'stopped' : 'verified'));
+    const ended = session.verdicts.map(({ status }) => status);
+    check(same(ended, expected), `the requests ended ${ended.join(' and ')}, but the stops came for ${expected.join(' and ')}: ${entries.map((entry) => Object.values(entry).join(' ')).join(', ')}`);
+    const split = session.records.findLastIndex(({ kind }) => kind === 'open');
+    const stops = [session.records.slice(0, split), session.records.slice(split)].map((records) => session.facts('stop', records).length);
+    check(stops.every((n, i) => n === Number(expected[i] === 'stopped')), `of requests that ended ${ended.join(' and ')}, ${stops.join(' and ')} stops are recorded`);
+  }
+
+  private async decision(session: WatchedSession, _cells: number, moments: Moment[]): Promise<void> {
     const early = this.moment(session, moments[0]!).then(() => this.send(() => this.decide(session, 'nothing:c0', { kind: 'approve' }), ['stale-decision', 'not-found']));
     // Both are looked at later.
     early.catch(() => undefined);
@@ -228,53 +241,60 @@ export class RandomMoments {
     const rejected = await this.several(session, first, reject, moments[1]!);
     const second = await this.proposal(session, 2);
     // What decided the first must not decide the second.
-    const stale = this.several(session, first, reject, { ...moments[2]!, after: 'step-started', seq: 0 });
-    stale.catch(() => undefined);
+    const repeated = this.several(session, first, reject, moments[2]!);
+    repeated.catch(() => undefined);
     const approved = await this.several(session, second, { kind: 'approve' }, moments[3]!);
-    await this.closed(session, 'r1');
-    const late = await stale;
+    await session.closed('r1');
+    const again = await repeated;
     check(!(await early), 'a decision about nothing was taken');
-    check(!late.includes(true), 'a decision was taken twice');
-    check(rejected.filter(Boolean).length <= 1 && approved.filter(Boolean).length <= 1, 'two updates about one proposal were taken');
-    const records = this.records(session);
-    const taken = factsOf(records, 'decision').map(({ proposal, decision }) => [proposal, decision.kind]);
-    check(JSON.stringify(taken) === JSON.stringify([[first, 'reject'], [second, 'approve']]), `decided was ${JSON.stringify(taken)}`);
-    check(closes(records).length === 1 && closes(records)[0]!.verdict.status === 'verified', 'it was not verified once');
-    await this.rig.temporal.workflow.getHandle(session).result();
+    const entries = await this.over(session);
+    const taken = session.facts('decision');
+    check(same(taken.map(({ proposal, decision }) => [proposal, decision.kind]), [[first, 'reject'], [second, 'approve']]), `decided was ${JSON.stringify(taken)}`);
+    // The answer of an update says what it did: a repeated one is given its first answer as long as that run goes on.
+    const [by, then] = taken.map(({ actor }) => actor);
+    check([...rejected, ...again].every((actor) => actor === by), `${by} rejected, and taken were updates of ${[...rejected, ...again].join(', ')}`);
+    check(approved.every((actor) => actor === then), `${then} approved, and taken were updates of ${approved.join(', ')}`);
+    const inTime = entries.slice(0, indexOf(entries, 'step', 'close'));
+    const recorded = session.facts('ignored-decision').length + taken.filter(({ actor }) => actor === 'c').length;
+    check(count(inTime, 'signal', 'decide') === recorded, `${count(inTime, 'signal', 'decide')} signals came in time, and ${recorded} are recorded`);
+    check(count(entries, 'update', 'decide') === taken.filter(({ actor }) => actor !== 'c').length, 'an update was taken that decided nothing');
+    check(session.verdicts.length === 1 && session.verdicts[0]!.status === 'verified', 'it was not verified once');
   }
 
-  /** Two updates and a signal, all of them the same decision. */
-  private async several(session: string, proposal: string, decision: Decision, { pauseMs }: Moment): Promise<boolean[]> {
-    const at = { after: 'step-started', seq: 0 } as const;
-    const messages = [() => this.decide(session, proposal, decision), () => this.decide(session, proposal, decision, 'b')].map(async (message, i) => {
-      await this.moment(session, { ...at, pauseMs: pauseMs + i * this.random.int(0, 30) });
-      return this.send(message, ['stale-decision', 'not-found']);
+  /** Updates of `a` and of `b` and a signal of `c`, all of them the same decision; gives the actors whose updates were taken. */
+  private async several(session: WatchedSession, proposal: string, decision: Decision, moment: Moment): Promise<string[]> {
+    const at = (): Moment => ({ ...moment, seq: 0, pauseMs: moment.pauseMs + this.random.int(0, 30) });
+    const updates = ['a', 'b'].map(async (actor) => {
+      await this.moment(session, at());
+      return (await this.send(() => this.decide(session, proposal, decision, actor), ['stale-decision', 'not-found'])) ? [actor] : [];
     });
-    await this.moment(session, { ...at, pauseMs: this.random.int(0, 30) });
-    await this.rig.client.signalDecision(session, { proposal, actor: 'c', decision }).catch((error: unknown) => {
-      if ((error as Error).name !== 'WorkflowNotFoundError') throw error;
-    });
-    return Promise.all(messages);
+    const signal = this.moment(session, at()).then(() => this.send(() => this.signal(session, proposal, decision), ['not-found']));
+    const taken = (await Promise.all(updates)).flat();
+    await signal;
+    return taken;
   }
 
-  private decide(session: string, proposal: string, decision: Decision, actor = 'a'): Promise<void> {
-    return this.rig.client.decide(session, { proposal, actor, decision });
+  private decide(session: WatchedSession, proposal: string, decision: Decision, actor = 'a'): Promise<void> {
+    return this.rig.client.decide(session.id, { proposal, actor, decision });
+  }
+
+  private signal(session: WatchedSession, proposal: string, decision: Decision): Promise<void> {
+    return this.rig.client.signalDecision(session.id, { proposal, actor: 'c', decision });
   }
 
   /** Id of the nth proposal: the record of its review and the call that handed the script in. */
-  private async proposal(session: string, n: number): Promise<string> {
-    const { chain } = this.rig.store.at(session);
+  private async proposal(session: WatchedSession, n: number): Promise<string> {
     const found = (): string | undefined => {
-      const links = chain.walk(chain.head());
+      const { links } = session;
       const review = links.filter(({ record }) => record.kind === 'review')[n - 1];
       const code = review && links.slice(0, links.indexOf(review)).findLast(({ record }) => record.kind === 'code');
       return code && `${review.hash}:${(code.record.value as unknown as StepIO['code']['value']).calls[0]!.id}`;
     };
-    await this.until(() => found() !== undefined, `proposal ${n} of ${session}`);
+    await session.until(() => found() !== undefined, `proposal ${n} of ${session.id}`);
     const id = found()!;
     // The workflow shows it a moment after its record is there.
-    for (const deadline = Date.now() + OVER_MS; (await this.rig.client.snapshot(session))?.proposal?.id !== id; await delay(QUERY_MS)) {
-      if (Date.now() > deadline) throw new Error(`proposal ${id} of ${session} is not shown`);
+    for (const deadline = Date.now() + WITHIN_MS; (await this.rig.client.snapshot(session.id))?.proposal?.id !== id; await delay(QUERY_MS)) {
+      if (Date.now() > deadline) throw new Error(`proposal ${id} of ${session.id} is not shown`);
     }
     return id;
   }
@@ -289,5 +309,7 @@ function check(holds: boolean, otherwise: string): asserts holds {
   if (!holds) throw new Error(otherwise);
 }
 
-const closes = (records: readonly StepRecord[]) => records.filter(({ kind }) => kind === 'close').map(({ args }) => args as unknown as StepIO['close']['args']);
-const factsOf = <K extends Fact['kind']>(records: readonly StepRecord[], kind: K) => records.flatMap(({ facts }) => facts).filter((fact): fact is Extract<Fact, { kind: K }> => fact.kind === kind);
+const same = (a: unknown, b: unknown): boolean => JSON.stringify(a) === JSON.stringify(b);
+const matches = (entry: Entry, what: Entry['what'], name: string): boolean => entry.what === what && ('step' in entry ? entry.step : 'name' in entry ? entry.name : '') === name;
+const indexOf = (entries: readonly Entry[], what: Entry['what'], name: string): number => entries.findIndex((entry) => matches(entry, what, name));
+const count = (entries: readonly Entry[], what: Entry['what'], name: string): number => entries.filter((entry) => matches(entry, what, name)).length;
