@@ -41,6 +41,7 @@ def report(keep_sensitive: bool = False) -> None:
         for name in names[told:]:
             describe_file(os.path.join(folder, name), name, _MIN_FILE_CHARS, sensitive)
         sensitive.write(_versions())
+        _name_left_out(sensitive.left_out())
 
 
 def _print_look(folder: str, names: list[str], sensitive: Sensitive | None) -> int:
@@ -142,6 +143,15 @@ def _name_rest(names: list[str]) -> None:
     if names:
         shown = ", ".join(_shown_name(name) for name in names[:20])
         print(f"\nNot looked at: {len(names)} more ({shown}{', …' if len(names) > 20 else ''}).")
+
+
+def _name_left_out(names: list[str]) -> None:
+    if names:
+        shown = ", ".join(_shown_name(name) for name in names[:20])
+        print(
+            f"\nToo large to be noted whole for masking: {shown}{', …' if len(names) > 20 else ''}. "
+            "Words of the rest are placeholders where nobody knows them."
+        )
 
 
 def _shown_name(name: str) -> str:

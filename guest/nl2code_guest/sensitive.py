@@ -1,7 +1,7 @@
 """What must not be read by a model, as hashes: names, addresses, ids and free texts of the inputs.
 
 Collected while the inputs are looked at, before any generated code runs, and kept on the host. Bounded: of very large
-inputs it knows what it has seen, and says so.
+inputs it knows what it has seen, and says so. The rest is left to the host, which masks words that nobody knows.
 """
 
 from __future__ import annotations
@@ -22,7 +22,10 @@ FILE = "sensitive.json"
 
 _MAX_DISTINCT = 100_000
 _HASTY_DISTINCT = 5_000
-_MAX_ENTRIES = 1_000_000
+_HASTY_ENTRIES = 1_000_000
+#: Twelve bytes each where the host reads them, and it takes 32 MiB. Free texts leave room for names after them.
+_MAX_ENTRIES = 2_000_000
+_MAX_TEXT_ENTRIES = 1_500_000
 _MAX_CHARS = 20_000
 _SECONDS = 10.0
 _MAX_CATEGORIES = 2_000
@@ -97,6 +100,10 @@ class Sensitive:
         else:
             self.unread(file)
 
+    def left_out(self) -> list[str]:
+        """The files of which more is there than is noted."""
+        return list(self._partial)
+
     def write(self, versions: str) -> None:
         """Writes it whole or not at all, with the versions that code can use."""
         import numpy as np
@@ -152,8 +159,9 @@ class Sensitive:
         """Hashes of whole values, of three words in a row, and of single words where one of them may name somebody."""
         import numpy as np
 
-        hasty = time.monotonic() > self._until or self._entries > _MAX_ENTRIES
+        hasty = time.monotonic() > self._until or self._entries > _HASTY_ENTRIES
         most = _HASTY_DISTINCT if hasty else _MAX_DISTINCT
+        room = (_MAX_TEXT_ENTRIES if kind == "text" else _MAX_ENTRIES) - self._entries
         ids: list[int] = []
         lengths: list[int] = []
         single: set[str] = set()
@@ -162,6 +170,11 @@ class Sensitive:
                 self._is_partial(file)
                 break
             words = words_of(value[:_MAX_CHARS])
+            # Each word begins a run of three at most, and of a name it counts alone too.
+            room -= len(words) if kind == "text" else 2 * len(words)
+            if room < 0:
+                self._is_partial(file)
+                break
             lengths.append(len(words))
             ids += self._table.ids(words)
             if kind == "phone":

@@ -81,6 +81,33 @@ def test_what_is_noted_holds_categories_and_headers_in_clear_and_nothing_else(
     assert (np.diff(keys) > 0).all()
 
 
+def test_free_text_is_noted_up_to_a_bound_that_leaves_room_for_names_and_the_rest_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("nl2code_guest.sensitive._MAX_TEXT_ENTRIES", 200)
+    monkeypatch.setattr("nl2code_guest.sensitive._MAX_ENTRIES", 400)
+    rows = "\n".join(f"this is what was said about case {i} by nobody{i},Ann{i} Lee{i}" for i in range(90))
+    held = note(tmp_path, monkeypatch, notes_dot_csv=f"remark,who\n{rows}\n", few_dot_csv="who\nBo Ek\n")
+    keys = np.frombuffer(base64.b64decode(held["keys"]), dtype="<f8")
+    assert len(keys) <= 400
+    table = WordTable()
+    known = [table.keys(VALUE, [table.ids([f"ann{i}", f"lee{i}"])])[0] in keys for i in range(90)]
+    assert known[0]
+    assert not known[-1]
+    assert held["partial"] == ["notes.csv"]
+    assert "\nToo large to be noted whole for masking: notes.csv. Words of the rest " in capsys.readouterr().out
+
+
+def test_what_is_noted_of_texts_without_end_is_what_the_host_takes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nl2code_guest.sensitive._SECONDS", 600.0)
+    words = [f"{a}{b}" for a in ("ba", "do", "fi", "gu") for b in range(25_000)]
+    lines = "\n".join(" ".join(words[(i * 7919 + j * j) % len(words)] for j in range(900)) for i in range(4_000))
+    note(tmp_path, monkeypatch, novel_dot_txt=lines)
+    assert 12_000_000 < (tmp_path / "checkpoint" / "sensitive.json").stat().st_size < 32 << 20
+
+
 def test_a_header_that_is_data_has_no_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     held = note(tmp_path, monkeypatch, people_dot_csv="ann@b.org,4930184756201,x\nbo@b.org,4930184756202,y\n")
     assert [column["name"] for column in held["parts"][0]["columns"]] == [None, None, "x"]

@@ -46,8 +46,6 @@ export class Sensitive {
   readonly categories: readonly string[];
   /** Digits of long ids. */
   readonly digits: ReadonlySet<number>;
-  /** Files of which more is there than was looked at, and files that could not be looked at. */
-  readonly unsure: readonly string[];
   readonly #kinds: readonly Kind[];
   readonly #keys: Float64Array;
   readonly #kindOf: Uint8Array;
@@ -68,7 +66,6 @@ export class Sensitive {
     this.parts = held.parts;
     this.categories = held.categories;
     this.digits = new Set(held.digits);
-    this.unsure = [...held.partial, ...held.unread];
     this.#kinds = held.kinds;
     const bytes = Buffer.from(held.keys, 'base64');
     this.#keys = new Float64Array(new Uint8Array(bytes).buffer, 0, Math.floor(bytes.length / 8));
