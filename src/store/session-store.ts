@@ -5,17 +5,21 @@ import { Blobs, sha256 } from './blobs.js';
 import { Chain } from './chain.js';
 import { EventWriter, readEvents } from './event-log.js';
 import { syncFolder, type Durability } from './file.js';
+import { ToolMemo } from './tool-memo.js';
 
-/** Everything kept of one session: `sessions/<name>/{blobs,records,memo,events,head,summary.json,inputs,truth,sandbox,verify}`. */
+/** Everything kept of one session: `sessions/<name>/{blobs,records,memo,events,tools,head,summary.json,inputs,truth,sandbox,verify}`. */
 export class SessionFolder {
   readonly blobs: Blobs;
   readonly chain: Chain;
+  /** What calls of tools were told. */
+  readonly tools: ToolMemo;
   constructor(
     readonly path: string,
     readonly durability: Durability,
   ) {
     this.blobs = new Blobs(join(path, 'blobs'), durability);
     this.chain = new Chain(path, durability);
+    this.tools = new ToolMemo(path, durability);
   }
 
   /** Makes the folders; harmless to repeat. */
