@@ -48,12 +48,22 @@ export function showInputs(folder: string, inputs: SandboxSpec['inputs'], isolat
     const shown = join(folder, 'inputs', name);
     if (existsSync(shown)) continue;
     place(path, shown, isolation);
-    const target = isolation === 'none' ? shown : `/inputs/${name}`;
-    try {
-      symlinkSync(target, join(folder, 'workspace', name));
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-    }
+    linkInput(folder, name, isolation);
+  }
+}
+
+/** Links every input that is shown by its name in the workspace, for one that was emptied. */
+export function linkInputs(folder: string, isolation: Isolation): void {
+  if (!existsSync(join(folder, 'inputs')) || !existsSync(join(folder, 'workspace'))) return;
+  for (const name of readdirSync(join(folder, 'inputs'))) linkInput(folder, name, isolation);
+}
+
+function linkInput(folder: string, name: string, isolation: Isolation): void {
+  const target = isolation === 'none' ? join(folder, 'inputs', name) : `/inputs/${name}`;
+  try {
+    symlinkSync(target, join(folder, 'workspace', name));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
   }
 }
 

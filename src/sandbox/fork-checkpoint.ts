@@ -1,0 +1,128 @@
+/**
+ * Gives a new sandbox folder the committed past of another, up to a cell. Host side; the other may be alive and run code meanwhile.
+ * Invariants:
+ * (1) the fork is there whole or not at all;
+ * (2) what it shares with its parent neither sandbox can write to: as root both see read-only files of root, else each has its own copy;
+ * (3) nothing is read through a link that a cell left, and nothing that a manifest or segment holds is run or believed here.
+ */
+import { randomBytes } from 'node:crypto';
+import { closeSync, constants, fchmodSync, fchownSync, fstatSync, linkSync, lstatSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
+import { copyFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { Nl2codeError } from '../session/error-table.js';
+import { manifestName, manifestNumbers } from './manifests.js';
+import { isFree, keepIdentity, keptIdentity } from './process/sandbox-folder.js';
+
+const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK, O_DIRECTORY, COPYFILE_FICLONE } = constants;
+const LINUX = process.platform === 'linux';
+/** The name of a segment, wherever a manifest has it. */
+const SEGMENT = /\d{1,12}-[0-9a-f]{12}-\d{1,6}/g;
+const MAX_MANIFEST_BYTES = 128 << 20;
+
+/** What a fork holds. */
+export interface ForkedCheckpoint {
+  /** Its last committed cell; -1 when there is none up to the one that was asked for. */
+  head: number;
+}
+
+/**
+ * Makes `to` (new, or an empty folder) a sandbox folder whose kernel goes on after the last cell up to `k` that `from` has committed: with its
+ * variables, files and hash seed, on its own from there. What a cell between that one and `k` did is caught up on when the session asks for
+ * more. Random numbers that nobody seeded begin anew: `fork.json` says so to the guest. Throws `not-found` and `bad-request`.
+ */
+export async function forkCheckpoint(from: string, k: number, to: string): Promise<ForkedCheckpoint> {
+  const identity = keptIdentity(from);
+  if (!identity) throw new Nl2codeError('not-found', `There is no sandbox to fork in ${from}.`, { remedy: '' });
+  if (!isFree(to)) throw new Nl2codeError('bad-request', `The folder ${to} of a fork holds something already.`, { remedy: '' });
+  const making = `${to}.fork-${randomBytes(4).toString('hex')}`;
+  mkdirSync(dirname(to), { recursive: true });
+  try {
+    for (const name of ['run', 'checkpoint', 'checkpoint/manifests', 'checkpoint/segments']) mkdirSync(join(making, name), { recursive: true, mode: name === 'run' ? 0o700 : 0o755 });
+    const checkpoint = join(making, 'checkpoint');
+    const segments = new Set<string>();
+    let head = -1;
+    await within(join(from, 'checkpoint', 'manifests'), async (open) => {
+      for (const n of manifestNumbers(join(from, 'checkpoint', 'manifests')).filter((number) => number <= k)) {
+        await open(manifestName(n), ({ fd }) => {
+          if (fstatSync(fd).size > MAX_MANIFEST_BYTES) return;
+          const bytes = readFileSync(fd);
+          for (const [name] of bytes.toString('latin1').matchAll(SEGMENT)) segments.add(name);
+          writeFileSync(join(checkpoint, 'manifests', manifestName(n)), bytes, { mode: 0o600 });
+          head = n;
+        });
+      }
+    });
+    await within(join(from, 'checkpoint', 'segments'), async (open) => {
+      for (const name of segments) await open(`${name}.segment`, (file) => share(file, join(checkpoint, 'segments', `${name}.segment`)));
+    });
+    writeFileSync(join(checkpoint, 'fork.json'), JSON.stringify({ k: head, entropy: randomBytes(32).toString('hex') }), { mode: 0o644 });
+    keepIdentity(making, identity);
+    renameSync(making, to);
+    return { head };
+  } catch (error) {
+    rmSync(making, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+/** Both sandboxes see the same bytes, which neither can change; where that can't be had, the new one gets a copy. */
+async function share({ fd, path, itself }: OpenFile, to: string): Promise<void> {
+  if (LINUX && process.getuid?.() === 0 && isLinked(fd, path, to)) {
+    fchownSync(fd, 0, 0);
+    fchmodSync(fd, 0o444);
+    return;
+  }
+  await copyFile(itself, to, COPYFILE_FICLONE);
+}
+
+/** Links what is open, or nothing: its name may have been given to something else since. */
+function isLinked(fd: number, path: string, to: string): boolean {
+  try {
+    linkSync(path, to);
+  } catch {
+    // Another file system, or more links than it allows.
+    return false;
+  }
+  const [opened, linked] = [fstatSync(fd), lstatSync(to)];
+  if (opened.ino === linked.ino && opened.dev === linked.dev) return true;
+  unlinkSync(to);
+  return false;
+}
+
+interface OpenFile {
+  fd: number;
+  /** By its name in the folder that was opened. */
+  path: string;
+  /** The opened file, whatever its name is given to; by its name where descriptors have no path. */
+  itself: string;
+}
+
+type Open = (name: string, use: (file: OpenFile) => void | Promise<void>) => Promise<void>;
+
+/** Opens regular files of a folder that a sandbox writes to, following no link; what is none is passed over, as a folder that is none is. */
+async function within(folder: string, use: (open: Open) => Promise<void>): Promise<void> {
+  const top = opened(folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+  if (top === undefined) return;
+  try {
+    await use(async (name, take) => {
+      const path = LINUX ? `/proc/self/fd/${top}/${name}` : join(folder, name);
+      const fd = opened(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+      if (fd === undefined) return;
+      try {
+        if (fstatSync(fd).isFile()) await take({ fd, path, itself: LINUX ? `/proc/self/fd/${fd}` : path });
+      } finally {
+        closeSync(fd);
+      }
+    });
+  } finally {
+    closeSync(top);
+  }
+}
+
+function opened(path: string, flags: number): number | undefined {
+  try {
+    return openSync(path, flags);
+  } catch {
+    return undefined;
+  }
+}

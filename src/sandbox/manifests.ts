@@ -1,0 +1,25 @@
+import { lstatSync, readdirSync, unlinkSync } from 'node:fs';
+import { join } from 'node:path';
+
+/** As the guest writes them: one file for each committed cell, named by its number. What they hold is the guest's alone. */
+const NAME = /^(\d{8}|[1-9]\d{8,11})\.manifest$/;
+
+/** Name of a cell's manifest. */
+export const manifestName = (k: number): string => `${String(k).padStart(8, '0')}.manifest`;
+
+/** Cells that have a manifest in a folder of them, whole or not, in ascending order; none where there is no such folder. Host side. */
+export function manifestNumbers(folder: string): number[] {
+  if (lstatSync(folder, { throwIfNoEntry: false })?.isDirectory() !== true) return [];
+  return readdirSync(folder)
+    .flatMap((name) => NAME.exec(name)?.[1] ?? [])
+    .map(Number)
+    .sort((a, b) => a - b);
+}
+
+/** Removes the manifests of cells from `k` on, newest first, and says how many are left. For a sandbox that has ended. */
+export function discardManifests(folder: string, k: number): number {
+  const numbers = manifestNumbers(folder);
+  const newer = numbers.filter((number) => number >= k).reverse();
+  for (const number of newer) unlinkSync(join(folder, manifestName(number)));
+  return numbers.length - newer.length;
+}
