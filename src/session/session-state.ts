@@ -6,7 +6,8 @@
  * (3) a fact leaves `facts` only with the step that carries it; what arrives meanwhile waits for the next;
  * (4) a proposal is decided at most once in the life of the session;
  * (5) a request enters the queue at most once, and leaves it to be opened and closed;
- * (6) whatever a message sets lives here, so that continue-as-new can't lose it.
+ * (6) whatever a message sets lives here, so that continue-as-new can't lose it;
+ * (7) whatever a message brings is bounded in number and size, so that the state always fits into the start of a run.
  */
 import type { CodeRef, Decision, Proposal } from './decision.js';
 import { EXPOSURES } from './exposure.js';
@@ -53,10 +54,13 @@ export interface SessionState {
 }
 
 const REMEMBERED_DECISIONS = 200;
-/** Above it a client sends an edit by hash. */
-const MAX_PLAN_EDIT_CHARS = 64 << 10;
-/** A queue travels with every continue-as-new. */
+/** Of an edit in a message; a client sends longer code by hash. */
+const MAX_EDIT_CHARS = 64 << 10;
+const MAX_REASON_CHARS = 10_000;
+/** Decisions that come too late between two steps; those beyond are not recorded. */
+const MAX_IGNORED = 50;
 const MAX_WAITING = 20;
+const MAX_WAITING_BYTES = 512 << 10;
 
 /** What is counted and remembered per request, at its beginning. */
 export const newCounts = (): Pick<SessionState, 'turn' | 'stepsThisRequest' | 'spent' | 'recent' | 'loop' | 'nudged'> => ({ turn: 0, stepsThisRequest: 0, spent: NOTHING_SPENT, recent: [], loop: null, nudged: false });
@@ -119,14 +123,16 @@ export function decisionProblem(state: SessionState, proposal: string, decision:
   if (decision.kind === 'approve') return answersProblem(decision.answers, questions);
   if (decision.kind === 'edit' && !isEdit(decision.code)) return what === 'plan' ? 'An edit needs the new plan.' : 'An edit needs the new code.';
   if (decision.kind === 'edit' && what === 'plan') return planEditProblem(decision.code, state.request);
+  if (decision.kind === 'edit' && 'text' in decision.code && decision.code.text.length > MAX_EDIT_CHARS) return `The edit has ${decision.code.text.length} characters, more than ${MAX_EDIT_CHARS}: store it in the session and send its hash, as the client does.`;
   if (decision.kind === 'reject' && decision.reason !== undefined && typeof decision.reason !== 'string') return 'The reason of a rejection is text.';
+  if (decision.kind === 'reject' && (decision.reason?.length ?? 0) > MAX_REASON_CHARS) return `The reason has ${decision.reason!.length} characters, more than ${MAX_REASON_CHARS}: shorten it.`;
   return undefined;
 }
 
 /** A plan is edited as text: only what is in the message can be checked before it is taken. */
 function planEditProblem(code: CodeRef, { inputs }: Request): string | undefined {
-  if (!('text' in code)) return `An edited plan travels whole, as JSON text of at most ${MAX_PLAN_EDIT_CHARS} characters: it can't be taken by hash.`;
-  if (code.text.length > MAX_PLAN_EDIT_CHARS) return `The plan has ${code.text.length} characters, more than ${MAX_PLAN_EDIT_CHARS}: shorten it.`;
+  if (!('text' in code)) return `An edited plan travels whole, as JSON text of at most ${MAX_EDIT_CHARS} characters: it can't be taken by hash.`;
+  if (code.text.length > MAX_EDIT_CHARS) return `The plan has ${code.text.length} characters, more than ${MAX_EDIT_CHARS}: shorten it.`;
   const plan = readPlanText(code.text, inputs.map(({ name }) => name));
   return typeof plan === 'string' ? plan : undefined;
 }
@@ -141,9 +147,30 @@ function isEdit(code: unknown): boolean {
 /** Takes the one decision of the open proposal and records it at once, so that a stop in the same moment can't lose it. */
 export function settle(state: SessionState, proposal: string, actor: string, decision: Decision): void {
   const what = state.proposal?.what ?? 'script';
-  state.facts.push({ kind: 'decision', proposal, ...(what === 'script' ? {} : { what }), actor, decision });
+  state.facts.push({ kind: 'decision', proposal, ...(what === 'script' ? {} : { what }), actor, decision: plain(decision) });
   state.proposal = null;
   state.decided = [...state.decided, proposal].slice(-REMEMBERED_DECISIONS);
+}
+
+/** Records a decision that can't be taken. */
+export function ignore(state: SessionState, proposal: string, actor: string, why: string): void {
+  if (state.facts.filter(({ kind }) => kind === 'ignored-decision').length < MAX_IGNORED) state.facts.push({ kind: 'ignored-decision', proposal, actor, why });
+}
+
+/** A decision without what else a message held. */
+function plain(decision: Decision): Decision {
+  switch (decision.kind) {
+    case 'approve':
+      return { kind: 'approve', ...(decision.answers === undefined ? {} : { answers: decision.answers }) };
+    case 'edit': {
+      const { hash, text } = decision.code as { hash?: Hash; text?: string };
+      return { kind: 'edit', code: hash === undefined ? { text: text ?? '' } : { hash } };
+    }
+    case 'reject':
+      return { kind: 'reject', ...(decision.reason === undefined ? {} : { reason: decision.reason }) };
+    case 'expired':
+      return decision;
+  }
 }
 
 /** Why a follow-up can't be taken, or undefined. The request that runs, or waits already, is the same one sent again. */
@@ -151,8 +178,13 @@ export function followUpProblem(state: SessionState, request: Request | undefine
   const problem = requestProblem(request);
   if (problem || isKnown(state, request!.id)) return problem;
   if (state.queue.length >= MAX_WAITING) return `${MAX_WAITING} requests wait in this session already: wait until one is done.`;
+  const own = bytesOf(request);
+  if (own > MAX_WAITING_BYTES) return `The request has ${own} bytes, more than the ${MAX_WAITING_BYTES} that may wait in a session: shorten it, and give data as --input.`;
+  if (own + bytesOf(state.queue) > MAX_WAITING_BYTES) return `The requests that wait in this session would have more than ${MAX_WAITING_BYTES} bytes together: wait until one is done.`;
   return undefined;
 }
+
+const bytesOf = (value: unknown): number => new TextEncoder().encode(JSON.stringify(value)).length;
 
 /** Queues a follow-up behind what runs and waits; gives how many requests are before it. The same id again changes nothing. */
 export function enqueue(state: SessionState, request: Request): number {

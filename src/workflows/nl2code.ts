@@ -4,7 +4,7 @@ import type { StepActivities } from '../activities/activities.js';
 import type { Decision } from '../session/decision.js';
 import type { Hash } from '../session/json.js';
 import type { Request } from '../session/request.js';
-import { decisionProblem, enqueue, followUpProblem, newSession, requestProblem, settle, stop, takeNext, type SessionState } from '../session/session-state.js';
+import { decisionProblem, enqueue, followUpProblem, ignore, newSession, requestProblem, settle, stop, takeNext, type SessionState } from '../session/session-state.js';
 import type { SentCall, StepCall, StepKind, StepReply } from '../session/step.js';
 import type { Spent } from '../session/usage.js';
 import type { Verdict } from '../session/verdict.js';
@@ -66,7 +66,7 @@ export async function nl2codeWorkflow(input: Nl2codeInput): Promise<Nl2codeResul
   );
   wf.setHandler(decideSignal, (input) => {
     const why = decisionProblem(state, input?.proposal, input?.decision);
-    if (why) state.facts.push({ kind: 'ignored-decision', proposal: named(input?.proposal), actor: named(input?.actor), why });
+    if (why) ignore(state, named(input?.proposal), named(input?.actor), why);
     else take(input);
   });
   wf.setHandler(
