@@ -12,7 +12,6 @@ Laws:
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 from types import TracebackType
 from typing import Self
@@ -20,6 +19,8 @@ from typing import Self
 import xxhash
 
 from nl2code_guest.checkpoint.fail_points import fail_point
+from nl2code_guest.checkpoint.file_copy import copy_range
+from nl2code_guest.checkpoint.quota import Quota
 from nl2code_guest.checkpoint.segment_format import UNFINISHED, Location, Row, encode_table, path_of
 from nl2code_guest.checkpoint.verified_record import VerifiedRecord
 
@@ -30,9 +31,6 @@ MIN_MAPPED_BYTES = 64 << 10
 #: Of the offset's congruence. Where memory pages are larger, what is congruent here may have to be read.
 PAGE_BYTES = 4096
 
-#: The file system, the kernel or the sandbox has no such copy; bytes go through memory then.
-_NO_COPY = (errno.EXDEV, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL, errno.EPERM, errno.ETXTBSY)
-
 
 class SegmentWriter:
     """Use as a context manager: leaving it without `commit` takes everything back.
@@ -41,11 +39,14 @@ class SegmentWriter:
         folder: The checkpoint's folder of segments; made when it is missing.
         k: The cell that is saved; part of the names.
         durable: Whether what is committed outlives the machine, not only its processes.
+        quota: Asked before anything is written; nothing is limited without one.
     """
 
-    def __init__(self, folder: str, k: int, durable: bool) -> None:
+    def __init__(self, folder: str, k: int, durable: bool, quota: Quota | None = None) -> None:
         self._folder = folder
         self._durable = durable
+        self._quota = quota or Quota((), None)
+        self._quota.begin()
         self._stem = f"{k}-{os.urandom(6).hex()}"
         self._fd = -1
         self._names: list[str] = []
@@ -66,11 +67,13 @@ class SegmentWriter:
         """Writes contiguous bytes that stand at position `at` of their buffer; `digest` is their xxh3-128 if known.
 
         Raises:
-            OSError: they could not be written; everything of this writer is taken back.
+            OSError: they could not be written, or the quota has no room for them; everything of this writer is taken
+                back.
         """
         view = view if view.ndim == 1 and view.format == "B" else view.cast("B")
-        row = Row(self._place(view.nbytes, at), view.nbytes, digest or xxhash.xxh3_128_digest(view))
         try:
+            row = Row(self._place(view.nbytes, at), view.nbytes, digest or xxhash.xxh3_128_digest(view))
+            self._quota.take(view.nbytes)
             _write(self._fd, view, row.offset)
         except BaseException:
             self.abort()
@@ -84,12 +87,12 @@ class SegmentWriter:
             None when the file no longer holds those bytes; nothing is kept of them then.
         """
         digest = xxhash.xxh3_128_digest(view)
-        place = self._place(view.nbytes, at)
         try:
-            if not _copy(fd, offset, self._fd, place, view.nbytes):
-                return self.put(view, at, digest)
-            check = bytearray(view.nbytes)
-            if os.preadv(self._fd, [check], place) != view.nbytes or xxhash.xxh3_128_digest(check) != digest:
+            place = self._place(view.nbytes, at)
+            self._quota.take(view.nbytes)
+            if copy_range(fd, offset, self._fd, place, view.nbytes) is None:
+                _write(self._fd, view, place)
+            elif not self._holds(view.nbytes, place, digest):
                 os.ftruncate(self._fd, self._end)
                 return None
         except BaseException:
@@ -146,6 +149,10 @@ class SegmentWriter:
             gap = at % PAGE_BYTES if length >= MIN_MAPPED_BYTES else 0
         return self._end + gap
 
+    def _holds(self, length: int, at: int, digest: bytes) -> bool:
+        copied = bytearray(length)
+        return os.preadv(self._fd, [copied], at) == length and xxhash.xxh3_128_digest(copied) == digest
+
     def _add(self, row: Row) -> Location:
         self._rows.append(row)
         self._end = row.offset + row.length
@@ -179,24 +186,6 @@ def _write(fd: int, view: memoryview, at: int) -> None:
     while view:
         written = os.pwrite(fd, view, at)
         view, at = view[written:], at + written
-
-
-def _copy(source: int, at: int, target: int, to: int, length: int) -> bool:
-    """Copies within the kernel; false when that can't be done here."""
-    if not hasattr(os, "copy_file_range"):
-        return False
-    done = 0
-    while done < length:
-        try:
-            copied = os.copy_file_range(source, target, length - done, at + done, to + done)
-        except OSError as error:
-            if error.errno in _NO_COPY:
-                return False
-            raise
-        if copied == 0:
-            break
-        done += copied
-    return True
 
 
 def _sync_folder(folder: str) -> None:
