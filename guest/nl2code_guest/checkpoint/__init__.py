@@ -14,6 +14,12 @@ segments that no manifest names are rubbish and are swept.
 | `verified_record.py` | which segments need not be read through again in this boot |
 | `buffers.py` | cuts out-of-band buffers into chunks that follow columns; equal chunks are stored once |
 | `mapping.py` | gives a saved buffer back as private memory, mapped copy-on-write where that can be |
+| `workspace_files.py` | finds changed files of the workspace and puts their contents into segments |
+| `workspace_restore.py` | makes the workspace what a state says |
+| `workspace_index.py` | what a state says of files, and when a file is certainly unchanged |
+| `file_contents.py`, `file_copy.py` | contents as chunks, copied inside the system |
+| `folder_access.py`, `input_links.py` | going into folders without following links; links to inputs |
+| `quota.py` | what a session may still write |
 | `fail_points.py` | named places where a test may have the process killed |
 
 Nothing here imports a data library; who needs one looks whether a cell has imported it.
