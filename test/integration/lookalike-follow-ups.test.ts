@@ -1,22 +1,15 @@
-import { execFileSync } from 'node:child_process';
-import { mkdirSync } from 'node:fs';
-import { join } from 'node:path';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
+import type { RequestOptions } from '../../src/admission/admit.js';
 import { playbookReport } from '../../src/model/scripted/control.js';
 import type { Result } from '../../src/session/result.js';
-import { ROOT, startInProcess, toEnd, type InProcess } from '../rig/in-process.js';
-
-const prompt =
-  'Build a lookalike audience from seed list `high_value_q1.csv`. Use purchase frequency, average order value, and days since last purchase as features. ' +
-  'Score all users in the `user_features` table. Output the top 10% as the target audience with a 20% holdout group. Write results to `lookalike_audience_scored.parquet`.';
+import { startInProcess, toEnd, type InProcess } from '../rig/in-process.js';
+import { lookalikeRequest } from '../rig/lookalike.js';
 
 let rig: InProcess;
-let data: string;
+let request: RequestOptions;
 beforeAll(async () => {
   rig = await startInProcess(inject('temporalAddress'));
-  data = join(rig.dir, 'data');
-  mkdirSync(data);
-  execFileSync(join(ROOT, '.runtime/python/bin/python'), [join(ROOT, 'packs/marketing/generate.py'), '--seed', '7', '--columns', 'varied', '--out', data]);
+  request = lookalikeRequest(rig.dir);
 });
 afterAll(() => rig.close());
 
@@ -24,8 +17,7 @@ afterAll(() => rig.close());
 const groups = (result: Result) => result.verification!.changes!.outputs![0]!.table!.groups.find(({ column }) => column === 'group')!.values;
 
 test('the lookalike request goes on with its variables alive: another holdout, then one segment, each judged by its own words', { timeout: 240_000 }, async () => {
-  const inputs = ['high_value_q1.csv', 'user_features.parquet'].map((name) => join(data, name));
-  const { session } = await rig.client.start({ prompt, pack: 'marketing', inputs, truth: [join(data, 'truth', 'lookalike_truth.json')], outputs: ['lookalike_audience_scored.parquet'] });
+  const { session } = await rig.client.start(request);
   expect((await toEnd(rig, session)).result).toMatchObject({ status: 'verified', statement: 'runs, repeats, request checks 4/4, pack checks 6/6' });
 
   const holdout = await rig.client.followUp(session, { prompt: 'Can you also make the holdout 10%?' });

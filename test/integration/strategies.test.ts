@@ -1,25 +1,18 @@
-import { execFileSync } from 'node:child_process';
-import { mkdirSync } from 'node:fs';
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+import type { RequestOptions } from '../../src/admission/admit.js';
 import type { ModelReply } from '../../src/model/endpoint.js';
 import { playbookReport } from '../../src/model/scripted/control.js';
 import { STRATEGIES, type StrategyName } from '../../src/session/request.js';
 import type { StepIO } from '../../src/session/step.js';
 import { recordHistories } from '../rig/histories.js';
-import { ROOT, startInProcess, toEnd, type InProcess } from '../rig/in-process.js';
-
-const prompt =
-  'Build a lookalike audience from seed list `high_value_q1.csv`. Use purchase frequency, average order value, and days since last purchase as features. ' +
-  'Score all users in the `user_features` table. Output the top 10% as the target audience with a 20% holdout group. Write results to `lookalike_audience_scored.parquet`.';
+import { startInProcess, toEnd, type InProcess } from '../rig/in-process.js';
+import { lookalikeRequest } from '../rig/lookalike.js';
 
 let rig: InProcess;
-let data: string;
+let request: RequestOptions;
 beforeAll(async () => {
   rig = await startInProcess(inject('temporalAddress'));
-  data = join(rig.dir, 'data');
-  mkdirSync(data);
-  execFileSync(join(ROOT, '.runtime/python/bin/python'), [join(ROOT, 'packs/marketing/generate.py'), '--seed', '7', '--columns', 'varied', '--out', data]);
+  request = lookalikeRequest(rig.dir);
 });
 afterAll(() => rig.close());
 
@@ -43,8 +36,7 @@ const modelCalls: Record<StrategyName, number> = { codeact: 8, 'single-shot': 1,
 
 describe.each(STRATEGIES)('the lookalike request under %s', (strategy) => {
   test('ends verified by every check of the pack, whatever went wrong on the way', async () => {
-    const inputs = ['high_value_q1.csv', 'user_features.parquet'].map((name) => join(data, name));
-    const { session } = await rig.client.start({ prompt, strategy, pack: 'marketing', inputs, truth: [join(data, 'truth', 'lookalike_truth.json')], outputs: ['lookalike_audience_scored.parquet'] });
+    const { session } = await rig.client.start({ ...request, strategy });
     const { result } = await toEnd(rig, session);
     expect(result, result?.reason ?? '').toMatchObject({ status: 'verified', statement: expect.stringMatching(agreed[strategy]) as string, spent: { calls: modelCalls[strategy] } });
     expect(result!.answer).toMatch(/user|score/i);

@@ -10,14 +10,12 @@ import { loadPlaybooks } from '../../src/model/scripted/playbook.js';
 import { play, type Played } from '../../src/model/scripted/player.js';
 import type { Sent } from '../../src/model/scripted/sent.js';
 import { asks } from '../../src/prompts/asks.js';
+import { LOOKALIKE } from '../rig/lookalike.js';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const PACK = join(ROOT, 'packs/marketing');
 const PYTHON = join(ROOT, '.runtime/python/bin/python');
 const PLAYBOOKS = loadPlaybooks([join(PACK, 'playbooks')]);
-const PROMPT =
-  'Build a lookalike audience from seed list `high_value_q1.csv`. Use purchase frequency, average order value, and days since last purchase as features. ' +
-  'Score all users in the `user_features` table. Output the top 10% as the target audience with a 20% holdout group. Write results to `lookalike_audience_scored.parquet`.';
 const USUAL = ['user_id', 'purch_freq', 'avg_ov', 'days_last_purch'];
 const OTHER = ['customer_no', 'n_purchases', 'avg_basket_eur', 'last_order_age_d'];
 
@@ -53,7 +51,7 @@ const opening = (strategy: string, looked: string): ChatMessage[] => [
   { role: 'system', content: asks[strategy]!.system },
   {
     role: 'user',
-    content: `Request\n${PROMPT}\n\nInput files\n- "high_value_q1.csv" (2000 bytes)\n\nData\npurch_freq is the number of purchases.`,
+    content: `Request\n${LOOKALIKE}\n\nInput files\n- "high_value_q1.csv" (2000 bytes)\n\nData\npurch_freq is the number of purchases.`,
   },
   { role: 'user', content: `The inputs, as inspected:\n${looked}` },
 ];
