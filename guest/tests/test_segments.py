@@ -204,12 +204,12 @@ def test_a_damaged_record_costs_a_reading_and_no_error(folder: str, verified: li
 def test_sweeping_takes_unfinished_and_unnamed_segments_and_nothing_else(folder: str) -> None:
     named, unnamed = put(folder, LARGE, k=1)[0], put(folder, LARGE, k=2)[0]
     (Path(folder) / "2-0123456789ab-0.segment.tmp").write_bytes(LARGE)
-    freed = Segments(folder).sweep({named.segment})
+    freed = Segments(folder).sweep({named.segment}, 2)
     assert freed >= 2 * len(LARGE)
     assert left(folder) == [f"{named.segment}.segment"]
     assert unnamed.segment not in (Path(folder) / "verified").read_text()
     assert Segments(folder).read(named) == LARGE
-    assert Segments(folder + "-not-there").sweep(set()) == 0
+    assert Segments(folder + "-not-there").sweep(set(), 9) == 0
 
 
 @pytest.mark.parametrize("limit", [1000, len(LARGE) + 10])
@@ -289,7 +289,7 @@ def test_what_a_killed_save_leaves_is_swept(folder: str, tmp_path: Path, place: 
     assert died.returncode == -signal.SIGKILL
     assert len(left(folder)) == 2
     assert len(Segments(folder).names()) == (2 if finished else 1)
-    Segments(folder).sweep({kept.segment})
+    Segments(folder).sweep({kept.segment}, 1)
     assert left(folder) == [f"{kept.segment}.segment"]
 
 

@@ -14,6 +14,7 @@ segments that no manifest names are rubbish and are swept.
 | `verified_record.py` | which segments need not be read through again in this boot |
 | `buffers.py` | cuts out-of-band buffers into chunks that follow columns; equal chunks are stored once |
 | `mapping.py` | gives a saved buffer back as private memory, mapped copy-on-write where that can be |
+| `compaction.py` | idle work: moved buffers are made mappable again, orphans are swept |
 | `workspace_files.py` | finds changed files of the workspace and puts their contents into segments |
 | `workspace_restore.py` | makes the workspace what a state says |
 | `workspace_index.py` | what a state says of files, and when a file is certainly unchanged |

@@ -48,13 +48,23 @@ class Row(NamedTuple):
     digest: bytes
 
 
+def is_name(name: str) -> bool:
+    """Whether a writer may have given a segment this name."""
+    return SEGMENT_NAME.fullmatch(name.encode(errors="replace")) is not None
+
+
+def cell_of(name: str) -> int:
+    """The cell at whose save the segment of this name was written."""
+    return int(name.partition("-")[0])
+
+
 def path_of(folder: str, name: str) -> str:
     """The file of a segment.
 
     Raises:
         TornSegment: no writer has made that name.
     """
-    if not SEGMENT_NAME.fullmatch(name.encode(errors="replace")):
+    if not is_name(name):
         raise TornSegment(f"{name!r} is not the name of a segment.")
     return os.path.join(folder, name + SUFFIX)
 

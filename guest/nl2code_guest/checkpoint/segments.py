@@ -8,9 +8,9 @@ Laws:
    compared with its xxh3-128, unless `verified_record` knows that exactly this file was found whole.
 2. A segment that is missing, cut or altered raises `TornSegment`, which is a `Torn` like that of a manifest: the
    session goes on from an older manifest.
-3. Sweeping removes what no manifest names: leftovers of saves that never committed, and of discarded manifests. It is
-   done when no save is under way (at a restore, or idle): a segment comes into being before the manifest that names it.
-   What counts as named is told by `compaction.named_segments`.
+3. Sweeping removes what nothing names: leftovers of saves that never committed, and of discarded manifests. A segment
+   comes into being before the manifest that names it, so those of cells newer than the head stay: their save may be
+   under way. What counts as named is told by `compaction`.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ from nl2code_guest.checkpoint.segment_format import (
     Location,
     Row,
     TornSegment,
+    cell_of,
+    is_name,
     path_of,
     read_table,
 )
@@ -100,23 +102,34 @@ class Segments:
         except FileNotFoundError:
             return set()
 
-    def sweep(self, named: set[str]) -> int:
-        """Removes every other segment and what unfinished saves left; returns the bytes that are free now.
+    def bytes(self) -> int:
+        """Size of all finished segments together."""
+        sizes = 0
+        for name in self.names():
+            with contextlib.suppress(FileNotFoundError):
+                sizes += os.stat(path_of(self.folder, name), follow_symlinks=False).st_size
+        return sizes
 
-        May only run when no writer is at work. Raises OSError when a file can't be removed.
+    def sweep(self, named: set[str], head: int) -> int:
+        """Removes all other segments of cells up to `head`, unfinished ones too; returns how many bytes are free now.
+
+        Raises:
+            OSError: a file could not be removed.
         """
         freed = 0
         if not os.path.isdir(self.folder):
             return freed
         with os.scandir(self.folder) as entries:
             for entry in entries:
-                orphan = entry.name.endswith(SUFFIX) and entry.name.removesuffix(SUFFIX) not in named
-                if orphan or entry.name.endswith(UNFINISHED):
+                name = entry.name.removesuffix(UNFINISHED).removesuffix(SUFFIX)
+                if name == entry.name or (name in named and not entry.name.endswith(UNFINISHED)):
+                    continue
+                if is_name(name) and cell_of(name) <= head:
                     with contextlib.suppress(FileNotFoundError):
                         size = entry.stat(follow_symlinks=False).st_blocks * 512
                         os.unlink(entry.path)
                         freed += size
-        self._verified.keep_only(named)
+        self._verified.keep_only(self.names())
         return freed
 
 
