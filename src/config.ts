@@ -54,6 +54,8 @@ export interface ResolvedConfig {
   durability: 'process' | 'host';
   /** What of the data a model may read at most; a request may ask for less. */
   exposure: { max: Exposure };
+  /** Tools of the host that a request may call, and those it gets when it does not say; null: those it names. */
+  tools: { allow: string[] | null };
   /** What a request gets when it does not say. */
   defaults: {
     strategy: StrategyName;

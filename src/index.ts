@@ -1,5 +1,6 @@
 /** The worker-side door: plugin, worker, client, configuration. The workflow-safe door is `temporal-nl2code/workflow`, the one for tests `temporal-nl2code/testing`. */
 export { Nl2codePlugin, type Nl2codePluginFlags, type Nl2codePluginOptions } from './plugin.js';
+export { defineTool, type Tool, type ToolCallContext } from './tools/tool.js';
 export { createNl2codeClient, type Nl2codeClientFlags } from './create-client.js';
 export { Nl2codeClient, type Admission, type FollowedUp, type Nl2codeClientOptions, type Started } from './client.js';
 export type { RequestOptions } from './admission/request-options.js';

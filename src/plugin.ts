@@ -7,6 +7,8 @@ import type { ResolvedConfig } from './config.js';
 import { resolveConfig, type ConfigFlags } from './config/resolve-config.js';
 import { prepareDataDir } from './embedded/data-dir.js';
 import { attributesOff, missingAttributes } from './temporal-namespace.js';
+import type { Tool } from './tools/tool.js';
+import { ToolBridge } from './tools/tool-bridge.js';
 import { createWorld } from './world.js';
 
 /** Recovery within seconds needs these; a user's own values stand over them. */
@@ -15,8 +17,11 @@ const QUICK_RECOVERY = { stickyQueueScheduleToStartTimeout: '2s', maxHeartbeatTh
 /** Options that stand over the environment and `nl2code.config.yaml`. Server, namespace and task queue are those of the Worker. */
 export type Nl2codePluginFlags = Omit<ConfigFlags, 'namespace' | 'taskQueue' | 'temporal' | 'temporalPort' | 'uiPort'>;
 
-/** Options, or a world of your own (tests, other backends), which stays yours to close. */
-export type Nl2codePluginOptions = Nl2codePluginFlags | { world: StepWorld };
+/** Options, or a world of your own (tests, other backends), which stays yours to close; and functions of yours that code in a cell may call. */
+export type Nl2codePluginOptions = (Nl2codePluginFlags | { world: StepWorld }) & { tools?: readonly Tool[] };
+
+/** How long a worker that stops waits for tools that are at it. */
+const TOOLS_END_MS = 10_000;
 
 /** What one configuration makes: a world, and the activities that work in it. */
 interface Made {
@@ -43,12 +48,14 @@ export class Nl2codePlugin extends SimplePlugin {
 
   constructor(options: Nl2codePluginOptions = {}) {
     super({ name: 'nl2code' });
-    if ('world' in options) {
-      const { world } = options;
-      this.make = () => ({ world, activities: createActivities(world), close: async () => undefined });
+    const { tools, ...others } = options;
+    if ('world' in others) {
+      const made = calling(others.world, tools && new ToolBridge(tools));
+      this.make = () => made(async () => undefined);
     } else {
-      const config = resolveConfig({ flags: options, env: process.env, cwd: process.cwd() });
-      this.make = () => opened(config);
+      const config = resolveConfig({ flags: others, env: process.env, cwd: process.cwd() });
+      const bridge = tools && new ToolBridge(tools, config.tools.allow);
+      this.make = () => opened(config, bridge);
     }
   }
 
@@ -96,10 +103,24 @@ export class Nl2codePlugin extends SimplePlugin {
   }
 }
 
-function opened(config: ResolvedConfig): Made {
+function opened(config: ResolvedConfig, bridge: ToolBridge | undefined): Made {
   prepareDataDir(config.dataDir);
   const world = createWorld(config);
-  return { world, activities: createActivities(world), close: () => world.close() };
+  return calling(world, bridge)(() => world.close());
+}
+
+/** Activities in a world whose cells may call tools. */
+function calling(own: StepWorld, bridge: ToolBridge | undefined): (close: () => Promise<void>) => Made {
+  // The world stays as it was given, and another plugin may have other tools for it.
+  const world: StepWorld = bridge ? Object.assign(Object.create(own) as StepWorld, { tools: bridge }) : own;
+  return (close) => ({
+    world,
+    activities: createActivities(world),
+    async close() {
+      await bridge?.settled(TOOLS_END_MS);
+      await close();
+    },
+  });
 }
 
 /** Says once in the worker's log when its namespace lacks our search attributes; without them sessions run all the same. */

@@ -22,6 +22,12 @@ afterAll(async () => {
   rmSync(dir, { recursive: true, force: true });
 });
 
+test('a tool that can not be used is refused when the plugin is made', () => {
+  const tool = { name: 'send mail', description: 'Sends.', parameters: { type: 'object' }, idempotency: 'none' as const, run: () => null };
+  expect(() => new Nl2codePlugin({ world, tools: [tool] })).toThrow(/^A tool is called "send mail"/);
+  expect(() => new Nl2codePlugin({ world, tools: [{ ...tool, name: 'send_mail' }] })).not.toThrow();
+});
+
 const mine = async () => 'mine';
 const configured = (options: Partial<WorkerOptions>) => plugin.configureWorker({ taskQueue: 'mine', ...options });
 

@@ -1,5 +1,6 @@
 import { outputsText, packText } from '../context/pack-text.js';
 import { placeFile } from '../sandbox/place-file.js';
+import type { BridgedTool } from '../session/bridged-tool.js';
 import { Nl2codeError } from '../session/error-table.js';
 import type { Json } from '../session/json.js';
 import { exposureOf, looser } from '../session/exposure.js';
@@ -32,15 +33,26 @@ export function createOpen(world: StepWorld) {
       if (problem) throw new Nl2codeError('bad-request', problem);
       const exposure = exposureOf(request);
       if (looser(exposure, world.maxExposure)) throw new Nl2codeError('bad-request', `The request's exposure is ${exposure}, and this worker shows a model ${world.maxExposure} at most: ask for less.`, { remedy: '' });
+      const tools = toolsOf(world, request);
       for (const [parent, refs] of [[folder.inputs, request.inputs], [folder.truth, request.truth]] as const) {
         for (const { name, bytes } of refs) {
           if (folder.bytesOf(parent, name) !== bytes) throw new Nl2codeError('bad-input', `Input ${JSON.stringify(name)} is not in the session as it was admitted.`);
         }
       }
       const text = [scriptText(folder, past), await packPart(world, past, request)].filter((part) => part !== '').join('\n\n');
-      return { value: { seq, verdicts: all.slice(-REMEMBERED_VERDICTS) } as unknown as Json, refs: text ? { observation: folder.blobs.keep(text) } : {} };
+      return { value: { seq, verdicts: all.slice(-REMEMBERED_VERDICTS) } as unknown as Json, refs: { ...(text ? { observation: folder.blobs.keep(text) } : {}), ...(tools.length > 0 ? { tools: folder.blobs.keep(JSON.stringify(tools)) } : {}) } };
     });
   };
+}
+
+/** What the model is told of the tools that the request's code may call. Throws `bad-request` for one that this worker does not have or allow. */
+function toolsOf({ tools: bridge }: StepWorld, { tools = [] }: Request): BridgedTool[] {
+  const known = bridge?.names ?? [];
+  const missing = tools.find((name) => !known.includes(name));
+  if (missing !== undefined) throw new Nl2codeError('bad-request', `The request may call the tool ${JSON.stringify(missing)}, and this worker has ${known.length > 0 ? known.join(', ') : 'no tools'}: register it there, with new Nl2codePlugin({ tools }), or leave it out.`, { remedy: '' });
+  const denied = tools.find((name) => bridge!.allow !== null && !bridge!.allow.includes(name));
+  if (denied !== undefined) throw new Nl2codeError('bad-request', `The request may call the tool ${JSON.stringify(denied)}, which tools.allow of this worker's configuration does not name: leave it out.`, { remedy: '' });
+  return bridge?.described(tools) ?? [];
 }
 
 /** Where a follow-up finds the script it goes on from: a person's edit, or a script handed in as text, is no file of the workspace yet. */

@@ -4,6 +4,7 @@ import type { Kernels } from '../kernel/kernels.js';
 import type { ModelEndpoint } from '../model/endpoint.js';
 import type { Exposure } from '../session/exposure.js';
 import type { SessionStore } from '../store/session-store.js';
+import type { ToolBridge } from '../tools/tool-bridge.js';
 import type { Verifier } from '../verification/verify.js';
 
 /** Everything outside that activities touch. One per worker process. */
@@ -20,6 +21,8 @@ export interface StepWorld {
   leaseMs: number;
   /** What a request may show a model at most, by the operator's word. */
   maxExposure: Exposure;
+  /** Tools that code in a cell may call; absent where the worker has none. */
+  tools?: ToolBridge;
   /** Called when the worker polls: what can wait, such as keeping sandboxes warm, starts here and not before. */
   ready?(): void;
 }

@@ -14,6 +14,7 @@ import { resolveExposure, resolveInputs } from './exposure.js';
 import { resolveOutputs } from './output-paths.js';
 import { refusal, shown } from './refusal.js';
 import { checkKeys, checkTexts, type RequestOptions } from './request-options.js';
+import { resolveTools } from './tools.js';
 
 /** Where admission runs. */
 export interface AdmissionPlace {
@@ -56,6 +57,7 @@ export async function checkRequest(options: RequestOptions, config: ResolvedConf
     strategy,
     pack: await checkPack(options.pack === undefined ? defaults.pack : options.pack, config.packDirs),
     outputs: resolveOutputs(options.outputs ?? [], inputs.map((path) => basename(path))),
+    ...resolveTools(options.tools, config, strategy),
     exposure: resolveExposure(options.exposure, config),
     model,
     promptTokens: promptTokens(config.model),

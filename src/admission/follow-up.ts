@@ -21,6 +21,7 @@ export async function admitFollowUp(options: RequestOptions, last: Request, conf
   const checked = await checkRequest(
     {
       ...{ strategy, pack, outputs, model, sandbox, isolation, labels },
+      tools: keptTools(last, options, config),
       ...given,
       limits: { ...last.limits, ...(given.strategy === undefined || given.strategy === strategy ? {} : { maxRepairs: undefined }), ...limits },
       // A deadline was that of the request before.
@@ -35,6 +36,11 @@ export async function admitFollowUp(options: RequestOptions, last: Request, conf
   const admitted = await admitChecked({ ...checked, keyed: true }, config, () => folder, id);
   const inputs = joined(last.inputs, admitted.inputs);
   return { ...admitted, inputs, truth: joined(last.truth, admitted.truth), follows: { request: last.id, newInputs: inputs.length > last.inputs.length } };
+}
+
+/** The tools of the request before, as far as they are still allowed; none where the strategy that follows can't call any. */
+function keptTools({ tools = [], strategy }: Request, options: RequestOptions, { tools: { allow } }: ResolvedConfig): string[] {
+  return (options.strategy ?? strategy) === 'single-shot' ? [] : tools.filter((name) => allow === null || allow.includes(name));
 }
 
 /** Both lists; a file of the same name has the same content, or its snapshot was refused. */

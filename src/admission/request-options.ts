@@ -15,6 +15,8 @@ export interface RequestOptions {
   truth?: string[];
   /** Files the script promises to write, relative to its working folder. */
   outputs?: (string | { path: string })[];
+  /** Names of tools of the worker that code in a cell may call; when missing those of `tools.allow` in the configuration. */
+  tools?: string[];
   /** What of the data a model may read: `schema`, `masked` or `full`. */
   exposure?: Exposure;
   model?: string;
@@ -35,6 +37,7 @@ const KEYS = {
   inputs: true,
   truth: true,
   outputs: true,
+  tools: true,
   exposure: true,
   model: true,
   sandbox: true,

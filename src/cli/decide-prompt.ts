@@ -9,6 +9,7 @@ import { lineDiff } from './line-diff.js';
 import { planLines } from './plan-text.js';
 import { ask } from './question.js';
 import type { Terminal } from './terminal.js';
+import { mayCall } from './tool-text.js';
 
 export interface Shown {
   what: Proposed;
@@ -20,6 +21,8 @@ export interface Shown {
   problem: string | null;
   /** What a follow-up changed against the last verified request, a line each. */
   changed: readonly string[];
+  /** Tools that its code may call. */
+  tools: readonly string[];
 }
 
 interface Asking {
@@ -42,10 +45,12 @@ interface Form {
 
 /** Shows what waits and asks a person on the terminal. Resolves null when the question was given up: `signal`, Ctrl-C or end of input. */
 export async function askDecision(shown: Shown, terminal: Terminal, asking: Asking): Promise<Decision | null> {
-  const { what, before, problem, changed } = shown;
+  const { what, before, problem, changed, tools } = shown;
   terminal.note(`── approval: ${what} ${'─'.repeat(30)}`, 'strong');
   if (problem !== null) terminal.note(clean(problem), 'warn');
   for (const line of changed) terminal.note(`   ${cleanLine(line, 1000)}`);
+  const calling = mayCall(tools);
+  if (calling !== null) terminal.note(calling, 'warn');
   const form = what === 'plan' ? planForm(shown.code, terminal, asking) : codeForm(shown.code, terminal);
   if (before === null) form.show(form.text);
   else showDiff(before, form.text, terminal);

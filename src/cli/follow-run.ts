@@ -10,6 +10,7 @@ import type { Nl2codeClient } from '../client.js';
 import { Nl2codeError } from '../session/error-table.js';
 import type { Proposal } from '../session/decision.js';
 import type { Result } from '../session/result.js';
+import { allowedTools } from '../store/allowed-tools.js';
 import { readChanges } from '../store/read-changes.js';
 import { changeLines } from '../verification/changes-text.js';
 import { cliActor } from './actor.js';
@@ -128,7 +129,7 @@ class FollowRun {
       const { what, problem = null } = proposal;
       const changes = what === 'script' ? readChanges(client.folder(session)) : undefined;
       const earlier = this.shownCode ?? (changes ? client.text(session, changes.script.before) : null);
-      const shown = { what, code, before: what === 'script' && problem === null ? earlier : null, problem, changed: changes ? changeLines(changes) : [] };
+      const shown = { what, code, before: what === 'script' && problem === null ? earlier : null, problem, changed: changes ? changeLines(changes) : [], tools: what === 'script' ? [] : allowedTools(client.folder(session)) };
       const decision = await askDecision(shown, terminal, { signal, onInterrupt: () => this.interrupt.signal('SIGINT'), env });
       if (decision === null) {
         if (!signal.aborted) this.announce(proposal);

@@ -12,6 +12,7 @@ export interface RunOptions extends ConfigFlags {
   output?: string[];
   truth?: string[];
   pack?: string;
+  tool?: string[];
   strategy?: string;
   approval?: string;
   maxSteps?: number;
@@ -37,6 +38,7 @@ const OPTIONS: Option[] = [
   new Option('-o, --output <path>', 'a file the script promises to write; repeatable').argParser(collect),
   new Option('--truth <file>', 'a file only checks may read; repeatable').argParser(collect),
   new Option('--pack <name>', 'context pack'),
+  new Option('--tool <name>', 'a tool of the worker that code may call; repeatable').argParser(collect),
   new Option('--strategy <name>', STRATEGIES.join(', ')),
   new Option('--exposure <level>', 'what of the data the model may read: schema, masked or full'),
   new Option('--input-exposure <file=level>', 'what it may read of one --input at most; repeatable').argParser(keyed),
@@ -67,7 +69,7 @@ export function requestOptions(prompt: string, options: RunOptions): RequestOpti
   const given = <T extends object>(members: T) => Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined)) as Partial<T>;
   return {
     prompt,
-    ...given({ inputs: inputsOf(options), exposure: options.exposure as RequestOptions['exposure'], outputs: options.output, truth: options.truth, pack: options.pack, strategy: options.strategy, idempotencyKey: options.idempotencyKey, labels: options.label }),
+    ...given({ inputs: inputsOf(options), exposure: options.exposure as RequestOptions['exposure'], outputs: options.output, truth: options.truth, pack: options.pack, tools: options.tool, strategy: options.strategy, idempotencyKey: options.idempotencyKey, labels: options.label }),
     ...given({ approval: options.approval as RequestOptions['approval'] }),
     budget: given({ maxSteps: options.maxSteps, maxCostUsd: options.maxCostUsd, maxTokens: options.maxTokens, deadline: options.deadline === undefined ? undefined : instant(options.deadline, Date.now()) }),
     limits: given({ maxRepairs: options.maxRepairs, cellTimeoutMs: options.cellTimeoutMs }),

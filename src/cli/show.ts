@@ -8,6 +8,7 @@ import { Nl2codeError } from '../session/error-table.js';
 import type { Plan } from '../session/plan.js';
 import type { SessionFolder } from '../store/session-store.js';
 import { SessionStore } from '../store/session-store.js';
+import { allowedTools } from '../store/allowed-tools.js';
 import { readChanges } from '../store/read-changes.js';
 import { readResult } from '../store/read-result.js';
 import { sentRequests } from '../store/sent.js';
@@ -23,6 +24,7 @@ import { saveResult } from './save-result.js';
 import { sentText } from './sent-text.js';
 import { attachClient } from './session-client.js';
 import { readStepDetail } from './step-detail.js';
+import { mayCall } from './tool-text.js';
 
 interface ShowOptions extends ConfigFlags {
   json?: boolean;
@@ -63,10 +65,10 @@ async function show(session: string, options: ShowOptions, context: CliContext):
     return terminal.out(process.stdout.isTTY ? clean(code) : code);
   }
   const files = result && options.out ? saveResult(result, folder, resolve(cwd, options.out)) : [];
-  if (options.json) return terminal.out(JSON.stringify(result ? { ...result, files } : { session, status: 'open', proposal: waiting?.proposal.id ?? null, waits: waiting && { what: waiting.proposal.what, problem: waiting.proposal.problem ?? null, changes: waitingChanges(folder, waiting.proposal) ?? null } }, null, 2));
+  if (options.json) return terminal.out(JSON.stringify(result ? { ...result, files } : { session, status: 'open', proposal: waiting?.proposal.id ?? null, waits: waiting && { what: waiting.proposal.what, problem: waiting.proposal.problem ?? null, changes: waitingChanges(folder, waiting.proposal) ?? null, tools: waitingTools(folder, waiting.proposal) } }, null, 2));
   printSteps(folder, context);
   if (result) terminal.out(`\n${resultText(result, files, terminal)}`);
-  else if (waiting) terminal.out(waitingText(session, waiting, waitingChanges(folder, waiting.proposal)));
+  else if (waiting) terminal.out(waitingText(session, waiting, waitingChanges(folder, waiting.proposal), waitingTools(folder, waiting.proposal)));
   else terminal.out('\nopen');
 }
 
@@ -83,17 +85,23 @@ interface Waiting {
   code: string;
 }
 
-function waitingText(session: string, { proposal: { id, what, problem, questions }, code }: Waiting, changes: Changes | undefined): string {
+function waitingText(session: string, { proposal: { id, what, problem, questions }, code }: Waiting, changes: Changes | undefined, tools: readonly string[]): string {
   const plan = what === 'plan' ? ['', ...planLines(JSON.parse(code) as Plan).map((line) => clean(line))] : [];
   return [
     ...plan,
     ...(changes ? ['', 'Changed against the last verified request', ...changeLines(changes).map((line) => `  ${cleanLine(line, 1000)}`)] : []),
     '',
     `The ${what} waits for a decision: ${id}`,
+    ...(tools.length > 0 ? [`  ${mayCall(tools)}`] : []),
     ...(problem ? [`  again   ${clean(problem)}`] : []),
     `  look    nl2code show ${session} --code`,
     `  decide  nl2code decide ${session} approve${questions ? ' --answer q1=TEXT' : ''} | edit --file FILE | reject --reason TEXT`,
   ].join('\n');
+}
+
+/** What the code that waits may call; the final script calls nothing. */
+function waitingTools(folder: SessionFolder, { what }: Proposal): readonly string[] {
+  return what === 'script' ? [] : allowedTools(folder);
 }
 
 /** What the script that waits would change, where it is a follow-up's. */

@@ -8,6 +8,7 @@ import type { SessionFolder } from '../store/session-store.js';
 import { kernelLines } from './kernel-text.js';
 import { answerLines, assumedLines, checkLines } from './plan-text.js';
 import type { StepDetail } from './progress.js';
+import { callLines } from './tool-text.js';
 
 const CODE_LINES = 3;
 
@@ -32,7 +33,8 @@ function describe(folder: SessionFolder, record: StepRecord): StepDetail {
       const said = observation?.kind === 'cell' && observation.error ? [`${observation.error.type}: ${observation.error.message}`] : [];
       const code = target === 'cell' && record.refs.code ? sketch(folder.blobs.read(record.refs.code)) : ['columns, types, empty values'];
       const kernel = observation?.kind === 'cell' ? kernelLines(observation) : [];
-      return { target, lines: [...code, ...said, ...kernel], ok };
+      const calls = observation?.kind === 'cell' ? callLines(folder.tools.calls(observation.k)) : [];
+      return { target, lines: [...code, ...said, ...calls, ...kernel], ok };
     }
     case 'plan': {
       const { items, plan: hash } = record.value as StepIO['plan']['value'];

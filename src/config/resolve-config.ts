@@ -93,6 +93,7 @@ export function resolveConfig({ flags = {}, env, cwd }: ConfigSources): Resolved
     packDirs: packDirs(given.packs?.map((value) => place('packs', value)), from('packs'), cwd, root),
     durability: given.durability ?? 'process',
     exposure: { max },
+    tools: { allow: given.tools?.allow ?? null },
     defaults: {
       strategy: 'codeact',
       pack: null,

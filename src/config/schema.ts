@@ -39,6 +39,7 @@ export const configSchema = section({
   packs: paths,
   durability: oneOf(['process', 'host']),
   exposure: section({ max: oneOf(EXPOSURES) }),
+  tools: section({ allow: z.array(text, { error: 'a list of names of tools' }) }),
   defaults: section({
     strategy: oneOf(STRATEGIES),
     pack: text.nullable(),

@@ -1,5 +1,6 @@
 import type { ModelReply, ToolSpec } from '../model/endpoint.js';
 import type { Hash, Json } from '../session/json.js';
+import type { CallingCode } from './bridged-tools.js';
 
 /** What the product asks of a model. Strategies choose an ask by name; activities look it up here. */
 export interface AskSpec {
@@ -10,9 +11,14 @@ export interface AskSpec {
   /** The user message that asks, or null where the conversation itself asks (the last message is an observation). `item` counts from 0. */
   instruction: string | null | ((item: number) => string);
   words: AskWords;
+  /** Where its code may call tools of the host; absent where none of its code runs in the session. The same for every ask of a strategy. */
+  calling?: CallingCode;
   /** The small value the workflow gets. `store` keeps code and returns its hash; `inputs` names the request's inputs. */
   parse(reply: ModelReply, store: (code: string) => Hash, inputs?: readonly string[]): Json;
 }
+
+/** What an ask has of its strategy. */
+export type AskFrame = Pick<AskSpec, 'system' | 'tools' | 'words' | 'calling'>;
 
 /** Sentences that tell the model how it goes on under its strategy. */
 export interface AskWords {

@@ -1,3 +1,4 @@
+import type { AskSpec } from './ask.js';
 import { liveSession, liveSessionRules } from './codeact.js';
 import { planRules, planTool } from './plan-ask.js';
 import { reviewTool } from './review-ask.js';
@@ -22,7 +23,7 @@ ${scriptRules}`;
 
 const session = liveSession(system, tools, 'You have a live Python session now: run_cell runs code, and submit takes the path of a script. The first step of the plan says what was wrong. ');
 
-export const autoFirst = wholeScript(system, tools);
+export const autoFirst: AskSpec = { ...wholeScript(system, tools), calling: 'cell' };
 export const autoPlan = session.plan;
 export const autoTurn = session.turn;
 export const autoReview = session.review;

@@ -33,13 +33,14 @@ ${scriptRules}`;
 const words = (noCall: string): AskWords => ({ ...wholeScriptWords, noCall });
 
 export const chainedPlan: AskSpec = planAsk(
-  { system, tools, words: wholeScriptWords },
+  { system, tools, words: wholeScriptWords, calling: 'cell' },
   `Make the plan: call plan with two to ${MAX_PLAN_STEPS} steps, each a step of the work that can be run on its own, with the real column names. Looking at the inputs is done, and writing the script comes later: neither is a step.`,
 );
 
 export const chainedStep: AskSpec = {
   system,
   tools,
+  calling: 'cell',
   instruction: (item) => `Write the code of step ${item + 1} of your plan: call run_cell once, or write exactly one \`\`\`python block. It runs after the steps before it, in the same session. If this step was tried and failed, correct it.`,
   words: words('Your reply held no code that could be run: call run_cell once, or write exactly one ```python block.'),
   parse(reply, store): Json {
@@ -54,6 +55,7 @@ export const chainedStep: AskSpec = {
 export const chainedReview: AskSpec = {
   system,
   tools,
+  calling: 'cell',
   instruction: 'All steps were asked for. Read what they showed against the request, the conventions and your plan: failed steps, wrong columns, rows lost, numbers that are not as asked. Then call review once: accept is true when nothing has to change, else summary says what the script must do better, fault by fault. You write the script next.',
   words: wholeScriptWords,
   parse: (reply): Json => ({ accept: reviewOf(reply)?.accept ?? true }),
@@ -62,6 +64,7 @@ export const chainedReview: AskSpec = {
 export const chainedScript: AskSpec = {
   system,
   tools,
+  calling: 'cell',
   instruction: 'Now write the whole script: all steps together as one program, with every fault found so far corrected. Call submit.',
   words: wholeScriptWords,
   parse(reply, store): Json {

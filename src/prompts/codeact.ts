@@ -43,10 +43,11 @@ function toCall(raw: RawCall, store: (code: string) => Hash, reply: ModelReply):
 /** The three asks of a live session: a plan, one turn, the review at the end. */
 export function liveSession(system: string, tools: ToolSpec[], beforePlan = ''): { plan: AskSpec; turn: AskSpec; review: AskSpec } {
   return {
-    plan: planAsk({ system, tools, words }, `${beforePlan}First the plan: call plan once, with two to six steps and the real column names. Do not write code yet.`),
+    plan: planAsk({ system, tools, words, calling: 'cell' }, `${beforePlan}First the plan: call plan once, with two to six steps and the real column names. Do not write code yet.`),
     turn: {
       system,
       tools,
+      calling: 'cell',
       instruction: null,
       words,
       parse: (reply, store): Json => {
@@ -55,7 +56,7 @@ export function liveSession(system: string, tools: ToolSpec[], beforePlan = ''):
         return { calls: block === undefined ? calls : [{ id: REPLY_ID, tool: runCell.name, code: store(block) }] } as unknown as Json;
       },
     },
-    review: reviewAsk({ system, tools, words }),
+    review: reviewAsk({ system, tools, words, calling: 'cell' }),
   };
 }
 

@@ -7,6 +7,7 @@
  *     script and its verification, the newest turn.
  */
 import type { ChatMessage, ModelReply } from '../model/endpoint.js';
+import type { BridgedTool } from '../session/bridged-tool.js';
 import type { CodeRef } from '../session/decision.js';
 import type { Fact } from '../session/facts.js';
 import type { Hash, Json, TextRef } from '../session/json.js';
@@ -18,6 +19,7 @@ import type { Ending, StepIO } from '../session/step.js';
 import { verificationText } from '../verification/finding-text.js';
 import { callArguments, type AskSpec } from './ask.js';
 import { asks } from './asks.js';
+import { bridgedToolsText } from './bridged-tools.js';
 import { cellBrief, replyBrief, verificationBrief } from './brief.js';
 import { budgetText, NOTHING_USED, usedWith } from './budget-text.js';
 import { callsOf, REPLY_ID } from './calls.js';
@@ -58,6 +60,8 @@ export class Conversation {
   private request: Request | undefined;
   private used = NOTHING_USED;
   private plan: Plan = { steps: [], assumptions: [], questions: [], checks: [] };
+  /** Tools of the host that the open request's code may call. */
+  private bridged: readonly BridgedTool[] = [];
   /** Names of the open request's inputs. */
   private inputs: string[] = [];
   /** Code of the last reply's calls, by their ids. */
@@ -81,12 +85,18 @@ export class Conversation {
     talk.learned = within ?? talk.learned;
     talk.prompted(args);
     talk.closeCalls();
-    return [{ role: 'system', content: talk.spec!.system }, ...talk.said.messages];
+    return [{ role: 'system', content: talk.system() }, ...talk.said.messages];
   }
 
   /** The same, to go on from without changing this one. */
   copy(): Conversation {
     return Object.assign(new Conversation(this.read), this, { said: this.said.copy(), open: new Set(this.open), written: new Map(this.written) });
+  }
+
+  /** The system prompt: that of the strategy, and what its code may call. */
+  private system(): string {
+    const { system, calling } = this.spec!;
+    return calling && this.bridged.length > 0 ? `${system}\n\n${bridgedToolsText(this.bridged, calling)}` : system;
   }
 
   private user(content: string, rest: Rest = 'whole'): void {
@@ -159,6 +169,7 @@ export class Conversation {
     this.used = usedWith(record.kind === 'open' ? NOTHING_USED : this.used, record);
     switch (record.kind) {
       case 'open':
+        this.bridged = record.refs.tools ? (JSON.parse(this.read(record.refs.tools)) as BridgedTool[]) : [];
         return this.opened((record.args as unknown as StepIO['open']['args']).request, record.refs.observation ? this.read(record.refs.observation) : '');
       case 'plan':
         this.prompted(record.args);
@@ -224,10 +235,10 @@ export class Conversation {
 
   /** Shortens what is old where the prompt would be longer than the request allows; a request without a bound is never shortened. */
   private makeRoom(askChars: number): void {
-    const { system, tools } = this.spec!;
+    const { tools } = this.spec!;
     const tokens = Math.min(this.request?.promptTokens ?? Infinity, this.learned ?? Infinity);
     if (tokens === Infinity) return;
-    const around = system.length + JSON.stringify(tools).length + askChars + SLACK_CHARS;
+    const around = this.system().length + JSON.stringify(tools).length + askChars + SLACK_CHARS;
     this.said.keepWithin(Math.max(0, tokens * TOKEN_CHARS - around), (before) => this.remains(before));
   }
 

@@ -2,7 +2,7 @@ import type { ModelReply } from '../model/endpoint.js';
 import { CHECK_KIND_NAMES, CHECK_KINDS } from '../session/acceptance-check.js';
 import type { Hash, Json } from '../session/json.js';
 import { MAX_CHECKS, MAX_PLAN_STEPS, MAX_QUESTIONS, readPlan, type ReadPlan } from '../session/plan.js';
-import { callArguments, tool, type AskSpec } from './ask.js';
+import { callArguments, tool, type AskFrame, type AskSpec } from './ask.js';
 import { callsOf } from './calls.js';
 import { jsonIn } from './json-in-text.js';
 
@@ -75,12 +75,11 @@ export function planAnswer(name: string, { plan, problems }: ReadPlan): string {
 }
 
 /** The ask for a plan. */
-export function planAsk({ system, tools, words }: Pick<AskSpec, 'system' | 'tools' | 'words'>, instruction: string): AskSpec {
+export function planAsk(of: AskFrame, instruction: string): AskSpec {
   return {
-    system,
-    tools,
+    ...of,
     instruction,
-    words: { ...words, noCall: 'Your reply held no plan: call plan(steps, assumptions, questions, checks), or write its steps as a JSON list of texts, such as ["Read …", "Score …"].' },
+    words: { ...of.words, noCall: 'Your reply held no plan: call plan(steps, assumptions, questions, checks), or write its steps as a JSON list of texts, such as ["Read …", "Score …"].' },
     parse: (reply, store, inputs): Json => planValue(planOf(reply, inputs), store),
   };
 }

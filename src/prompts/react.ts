@@ -76,7 +76,8 @@ export const reactTurn: AskSpec = {
   tools,
   instruction: null,
   words,
+  calling: 'program',
   parse: (reply, store): Json => ({ calls: callsOf(reply).map((raw) => toCall(raw, store, reply)) }) as unknown as Json,
 };
 
-export const reactReview = reviewAsk({ system, tools, words });
+export const reactReview = reviewAsk({ system, tools, words, calling: 'program' });

@@ -1,5 +1,5 @@
 import type { Json } from '../session/json.js';
-import { tool, type AskSpec } from './ask.js';
+import { tool, type AskFrame, type AskSpec } from './ask.js';
 import { REVIEW_TOOL, reviewOf } from './replies.js';
 
 /** Answers a review; offered by every strategy that has one. */
@@ -12,7 +12,7 @@ export const reviewTool = tool(REVIEW_TOOL, 'Answer a review, where one is asked
 export const NOT_A_REVIEW = 'Not run: a review was asked for.';
 
 /** The model's judgement of a verified script. A reply without one leaves it to verification. */
-export function reviewAsk(of: Pick<AskSpec, 'system' | 'tools' | 'words'>): AskSpec {
+export function reviewAsk(of: AskFrame): AskSpec {
   return {
     ...of,
     instruction:

@@ -87,6 +87,8 @@ export interface Request {
   /** What of the data a model may read; see `exposureOf`. Absent in requests of older versions. */
   exposure?: Exposure;
   approval: { policy: ApprovalPolicy; /** How long a proposal waits before it expires. */ expiryMs: number };
+  /** Names of the tools of the host that code in a cell may call; absent for none. */
+  tools?: string[];
   labels: Record<string, string>;
   /** Set on a follow-up: what it follows in its session. */
   follows?: Follows;

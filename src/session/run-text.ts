@@ -24,7 +24,7 @@ export function startSummary({ prompt }: Request): string {
 
 /** What the page of a workflow says of its request, in Markdown. Pure. */
 export function startDetails(session: string, request: Request): string {
-  const { strategy, model, pack, inputs, outputs, approval, budget } = request;
+  const { strategy, model, pack, inputs, outputs, tools = [], approval, budget } = request;
   const cost = budget.maxCostUsd === null ? '' : `, $${budget.maxCostUsd}`;
   const facts = [
     ['Strategy', strategy],
@@ -32,6 +32,7 @@ export function startDetails(session: string, request: Request): string {
     ['Pack', pack === null ? '' : plainLine(pack, NAME_CHARS)],
     ['Inputs', names(inputs.map(({ name }) => name))],
     ['Outputs', names(outputs.map(({ path }) => path))],
+    ['May call', names(tools)],
     ['Approval', approval.policy],
     ['Budget', `${budget.maxSteps} steps${cost}${budget.deadline === null ? '' : `, until ${plainLine(budget.deadline, NAME_CHARS)}`}`],
   ];

@@ -22,6 +22,8 @@ export interface StepRecord {
     code?: Hash;
     /** What was seen: JSON of `Observation`. */
     observation?: TextRef;
+    /** Of an opened request: the tools that its code may call, JSON of `BridgedTool[]`. */
+    tools?: TextRef;
     /** What a look at the inputs found that must not be read: JSON for `Sensitive`. Never sent. */
     sensitive?: Hash;
   };

@@ -27,6 +27,8 @@ export interface BegunCall {
   args: Json;
   /** Of name and arguments. */
   sha: Hash;
+  /** What the tool is given as its idempotency key. */
+  key: string;
   /** Number of the attempt, from 1. */
   attempt: number;
   /** Who makes it: a process of a host. */
@@ -96,8 +98,8 @@ export class ToolMemo {
   }
 
   /** Every call of cell `k`, in order. */
-  calls(session: string, k: number): ToolCallRecord[] {
-    return this.places(k).map((place) => this.record(session, place));
+  calls(k: number): ToolCallRecord[] {
+    return this.places(k).map((place) => this.record(place));
   }
 
   /** The calls of cell `k` of which nobody knows whether they took effect. */
@@ -109,12 +111,12 @@ export class ToolMemo {
     });
   }
 
-  private record(session: string, place: CallPlace): ToolCallRecord {
+  private record(place: CallPlace): ToolCallRecord {
     const begun = this.begun(place);
     const answered = this.answered(place);
     const { name, at } = (begun ?? answered)!;
     const { call } = place;
-    const base = { call, name, args: begun?.args ?? answered?.args ?? null, key: begun ? this.key(session, place) : null, at };
+    const base = { call, name, args: begun?.args ?? answered?.args ?? null, key: begun?.key ?? null, at };
     if (!answered) return { ...base, outcome: 'uncertain', ms: null };
     const { ms } = answered;
     if (answered.ok) return { ...base, outcome: 'answered', value: answered.value, ms };

@@ -14,6 +14,12 @@ export function traceLines(folder: SessionFolder, head: Hash | null = folder.cha
       return text;
     }
   };
+  /** What was seen and, of a cell, the tools it called. */
+  const observed = (observation: unknown) => {
+    const { kind, k } = (observation ?? {}) as { kind?: unknown; k?: unknown };
+    const calls = kind === 'cell' && typeof k === 'number' ? folder.tools.calls(k) : [];
+    return { observation, ...(calls.length > 0 ? { calls } : {}) };
+  };
   return folder.chain.walk(head).map(({ hash, record }) => {
     const { refs, sent, ...rest } = record;
     const line = {
@@ -21,7 +27,8 @@ export function traceLines(folder: SessionFolder, head: Hash | null = folder.cha
       ...rest,
       ...(refs.reply ? { reply: open(refs.reply) } : {}),
       ...(refs.code ? { code: folder.blobs.read(refs.code) } : {}),
-      ...(refs.observation ? { observation: open(refs.observation) } : {}),
+      ...(refs.observation ? observed(open(refs.observation)) : {}),
+      ...(refs.tools ? { tools: open(refs.tools) } : {}),
       ...(sent ? { sent: { base: sent.base, sha: sent.sha, add: open(sent.add) } } : {}),
     };
     return `${JSON.stringify(line)}\n`;

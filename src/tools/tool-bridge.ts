@@ -143,14 +143,14 @@ export class ToolBridge {
         return this.record(cell, request, { name, sha, at: begun.at, ms: null, ok: false, error: unknownEffect(request, 'its worker ended before it was told the answer') });
       }
       if (!('tool' in taken)) continue;
-      const attempt = attemptOf(request, sha, taken.tool, (begun?.attempt ?? 0) + 1);
+      const attempt = attemptOf(request, sha, tools.key(cell.session, request), taken.tool, (begun?.attempt ?? 0) + 1);
       if (tools.begin(request, attempt)) return this.perform(cell, request, attempt, taken, over);
     }
   }
 
-  private async perform(cell: CallingCell, request: ToolRequest, { sha, at }: BegunCall, { tool, args }: { tool: ResolvedTool; args: Record<string, unknown> }, over: AbortSignal): Promise<AnsweredCall> {
+  private async perform(cell: CallingCell, request: ToolRequest, { sha, key, at }: BegunCall, { tool, args }: { tool: ResolvedTool; args: Record<string, unknown> }, over: AbortSignal): Promise<AnsweredCall> {
     const began = performance.now();
-    const effect = await runTool(tool, args, { key: cell.folder.tools.key(cell.session, request), session: cell.session }, over);
+    const effect = await runTool(tool, args, { key, session: cell.session }, over);
     return this.record(cell, request, { name: tool.name, sha, at, ms: Math.round(performance.now() - began), ...outcome(effect, request) });
   }
 
@@ -194,10 +194,10 @@ function outcome(effect: Effect, request: ToolRequest): { ok: true; value: Json 
   return { ok: false, error: effect.kind === 'error' ? { type: 'ToolError', message: effect.message } : unknownEffect(request, effect.why) };
 }
 
-function attemptOf({ name, args }: ToolRequest, sha: string, tool: ResolvedTool, attempt: number): BegunCall {
+function attemptOf({ name, args }: ToolRequest, sha: string, key: string, tool: ResolvedTool, attempt: number): BegunCall {
   const at = Date.now();
   const { startTime } = identityOf(process.pid) ?? { startTime: '' };
-  return { name, args, sha, attempt, owner: { host: hostname(), pid: process.pid, startTime }, at, until: at + tool.timeoutMs + MARGIN_MS };
+  return { name, args, sha, key, attempt, owner: { host: hostname(), pid: process.pid, startTime }, at, until: at + tool.timeoutMs + MARGIN_MS };
 }
 
 /** Whether somebody may still be at an attempt. Of another host only the clock tells. */

@@ -40,6 +40,7 @@ describe('precedence', () => {
       packDirs: [join(packageRoot(), 'packs')],
       durability: 'process',
       exposure: { max: 'full' },
+      tools: { allow: null },
       defaults: {
         strategy: 'codeact',
         pack: null,

@@ -47,6 +47,10 @@ test('the details of a start tell the request and how to look at it, in bounds',
   expect(Buffer.byteLength(JSON.stringify(largest))).toBeLessThan(20_000);
 });
 
+test('the details of a start name the tools that code may call', () => {
+  expect(startDetails('abc', request('Count.', { tools: ['append', 'send_mail'] }))).toContain('\n- **May call** append, send_mail\n- **Approval** final\n');
+});
+
 test('the page of a run says what it does, what waits, and how it ended', () => {
   const state = { ...newSession('abc', request('Count *all*.')), stepsThisRequest: 6 };
   const so = '6 of at most 40 steps · $0.000';

@@ -52,5 +52,5 @@ export function callingRoom(durability: 'process' | 'host' = 'process'): Calling
 /** The attempt of a process that is dead: as it is left by a worker that died in a call. */
 export function leaveBegun({ folder }: CallingRoom, args: Json, sha: string, place = { k: 7, call: 0 }): void {
   const at = Date.now();
-  folder.tools.begin(place, { name: 'append', args, sha, attempt: 1, owner: { host: 'gone', pid: 1, startTime: '' }, at: at - 60_000, until: at - 1 });
+  folder.tools.begin(place, { name: 'append', args, sha, key: folder.tools.key('calls', place), attempt: 1, owner: { host: 'gone', pid: 1, startTime: '' }, at: at - 60_000, until: at - 1 });
 }

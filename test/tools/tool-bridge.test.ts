@@ -100,7 +100,7 @@ describe('the key of a call', () => {
     const key = await keyOf(room);
     const other = new SessionStore(room.root).session('calls').tools;
     expect(other.key('calls', { k: 7, call: 0 })).toBe(key);
-    expect(other.calls('calls', 7)[0]!.key).toBe(key);
+    expect(other.calls(7)[0]!.key).toBe(key);
   });
 });
 
@@ -216,7 +216,7 @@ describe('what may not be called is refused with the reason, and the refusal sta
 
   it('and a refused call was never begun', async () => {
     await room.ask(room.cell({ allowed: [] }), A);
-    expect(room.folder.tools.calls('calls', 7)).toMatchObject([{ call: 0, name: 'append', args: A, key: null, outcome: 'error' }]);
+    expect(room.folder.tools.calls(7)).toMatchObject([{ call: 0, name: 'append', args: A, key: null, outcome: 'error' }]);
     expect(room.cell().uncertain(7)).toEqual([]);
   });
 });
