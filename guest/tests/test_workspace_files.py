@@ -82,6 +82,14 @@ def settle() -> None:
         time.sleep(0.001)
 
 
+def empty(top: Path) -> None:
+    """Removes everything, what is read-only too."""
+    for path in top.iterdir():
+        if not path.is_symlink():
+            subprocess.run(["chmod", "-R", "u+rwX", str(path)], check=True)
+        subprocess.run(["rm", "-rf", str(path)], check=True)
+
+
 def fill(room: Room) -> None:
     (room.top / "a.txt").write_text("alpha")
     (room.top / "empty").touch()
@@ -102,9 +110,7 @@ def test_a_workspace_that_was_emptied_comes_back_as_it_was(room: Room) -> None:
     fill(room)
     room.save()
     before = room.tree()
-    for path in list(room.top.iterdir()):
-        subprocess.run(["chmod", "-R", "u+w", str(path)], check=False, capture_output=True)
-        subprocess.run(["rm", "-rf", str(path)], check=True)
+    empty(room.top)
     room.restore()
     assert room.tree() == before
 
@@ -210,7 +216,7 @@ def test_any_change_is_saved_as_entries_and_removals_on_top_of_the_state_before(
         del merged[path]
     assert captured.entries or captured.removed
     room.index = merged
-    subprocess.run(["find", str(room.top), "-mindepth", "1", "-delete"], check=True)
+    empty(room.top)
     room.restore()
     assert room.tree() == after
 
