@@ -42,6 +42,7 @@ export type ErrorCode =
   | 'sandbox-unavailable'
   | 'sandbox-lost'
   | 'fenced'
+  | 'tool-missing'
   | 'store-corrupt'
   | 'store-full'
   | 'store-version'
@@ -81,6 +82,7 @@ export const errorTable: Record<ErrorCode, ErrorRow> = {
   'sandbox-unavailable': { http: 503, retryable: false, remedy: 'Run nl2code doctor; it says what to install.' },
   'sandbox-lost': { http: 503, retryable: true, remedy: 'The sandbox ended; the session starts another.' },
   fenced: { http: 409, retryable: true, remedy: 'Another worker owns the session now.' },
+  'tool-missing': { http: 503, retryable: true, remedy: "Start a worker that registers it on the session's task queue; the session tries again by itself." },
   'store-corrupt': { http: 500, retryable: false, remedy: 'A stored file does not hold what its name says; restore the session folder from a backup.' },
   'store-full': { http: 507, retryable: true, remedy: 'Free space in the data directory.' },
   'store-version': { http: 500, retryable: false, remedy: 'Use the version of nl2code that wrote this data directory, or another --data-dir.' },

@@ -9,6 +9,7 @@
  * (6) whatever a message sets lives here, so that continue-as-new can't lose it;
  * (7) whatever a message brings is bounded in number and size, so that the state always fits into the start of a run.
  */
+import { TOOL_NAME } from './bridged-tool.js';
 import type { CodeRef, Decision, Proposal } from './decision.js';
 import { EXPOSURES } from './exposure.js';
 import type { Fact, Loop } from './facts.js';
@@ -89,6 +90,7 @@ export function requestProblem(request: Request | undefined): string | undefined
   if (typeof request.prompt !== 'string' || !request.prompt.trim()) return 'The request has an empty prompt.';
   if (!STRATEGIES.includes(request.strategy)) return `Strategy ${JSON.stringify(request.strategy)} is not known; choose one of ${STRATEGIES.join(', ')}.`;
   if (![request.exposure, ...(Array.isArray(request.inputs) ? request.inputs.map((input) => input?.exposure) : [])].every((exposure) => exposure === undefined || EXPOSURES.includes(exposure))) return `An exposure of the request is not known; choose one of ${EXPOSURES.join(', ')}.`;
+  if (request.tools !== undefined && !(Array.isArray(request.tools) && request.tools.every((name) => typeof name === 'string' && TOOL_NAME.test(name)))) return 'The tools of the request are no list of names: name tools as the worker registers them.';
   const policy = request.approval?.policy as string;
   if (!(APPROVAL_POLICIES as readonly string[]).includes(policy)) return `Approval policy ${JSON.stringify(policy)} is not known; choose one of ${APPROVAL_POLICIES.join(', ')}.`;
   const unfit = approvalProblem(request.approval.policy, request.strategy);

@@ -74,7 +74,7 @@ describe('a guide shows only', () => {
     try {
       mkdirSync(join(folder, 'node_modules'));
       symlinkSync(ROOT, join(folder, 'node_modules', 'temporal-nl2code'));
-      for (const name of ['@temporalio', '@types']) symlinkSync(join(ROOT, 'node_modules', name), join(folder, 'node_modules', name));
+      for (const name of ['@temporalio', '@types', 'zod']) symlinkSync(join(ROOT, 'node_modules', name), join(folder, 'node_modules', name));
       writeFileSync(join(folder, 'package.json'), '{ "type": "module" }');
       const options = { target: 'es2023', module: 'nodenext', noEmit: true, allowJs: true, checkJs: true, strict: false, skipLibCheck: true, types: ['node'] };
       writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions: options, include: ['*'] }));

@@ -128,6 +128,12 @@ describe('a decision', () => {
   });
 });
 
+test('tools that are no list of names are refused', () => {
+  const wrong = /^The tools of the request are no list of names/;
+  for (const tools of ['append', [3], [null], ['send mail'], ['list'], {}]) expect(requestProblem(request({ tools } as never))).toMatch(wrong);
+  for (const tools of [undefined, [], ['append', 'send_2']]) expect(requestProblem(request({ tools }))).toBeUndefined();
+});
+
 test('a request for approval of a plan that its strategy does not make is refused', () => {
   expect(requestProblem(request({ strategy: 'react', ...approval('plan') }))).toMatch(/^The approval policy "plan" does not fit strategy react/);
   expect(requestProblem(request({ strategy: 'chained', ...approval('plan') }))).toBeUndefined();
