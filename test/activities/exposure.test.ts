@@ -1,10 +1,13 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
-import { Exposures } from '../../src/activities/exposure.js';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { Exposures, lookCell } from '../../src/activities/exposure.js';
 import type { StepWorld } from '../../src/activities/world.js';
 import { NOTHING_HELD } from '../../src/exposure/sensitive.js';
+import type { KernelCell } from '../../src/kernel/kernels.js';
+import type { WireReply } from '../../src/kernel/protocol.js';
+import type { SandboxSpec } from '../../src/sandbox/backend.js';
 import type { Exposure } from '../../src/session/exposure.js';
 import type { Fact } from '../../src/session/facts.js';
 import type { CellObservation, VerificationObservation } from '../../src/session/observation.js';
@@ -83,6 +86,55 @@ test('a category of the inputs may be read under masked, and under schema is a v
   const raised: CellObservation = { kind: 'cell', k: 1, ended: 'error', stdout: text(''), stderr: text(''), result: null, displays: [], error: { type: 'KeyError', message: "'Qwertyson'", traceback: '' }, ms: 1 };
   expect(lens([], 'masked').cell(raised, new Map()).error!.message).toBe("'Qwertyson'");
   expect(lens([], 'schema').cell(raised, new Map()).error!.message).toBe('(the message is not shown under exposure schema)');
+});
+
+describe('a look at the inputs', () => {
+  const noted = (word: string) => JSON.stringify({ ...NOTHING_HELD, categories: [word] });
+  const reply = (over: Partial<WireReply> = {}): WireReply => ({ ended: 'ok', stdout: text('looked'), stderr: text(''), result: null, displays: [], error: null, ms: 1, freshKernel: true, ...over });
+  const cell = (k: number): KernelCell => ({ session: 's', k, code: lookCell(true), epoch: [7, 1], timeoutMs: 1, maxOutputChars: 1 });
+  const leave = (sandbox: string, word: string) => {
+    mkdirSync(join(sandbox, 'checkpoint'), { recursive: true });
+    writeFileSync(join(sandbox, 'checkpoint', 'sensitive.json'), noted(word));
+  };
+  /** Keeps what a look left, where the session's own sandbox says `own`; `ran` are the other sandboxes that it took. */
+  async function keep(k: number, again = reply()) {
+    const ran: SandboxSpec[] = [];
+    const ended: string[] = [];
+    const kernels = {
+      runCell: (spec: SandboxSpec) => {
+        ran.push(spec);
+        leave(spec.folder, 'fresh');
+        return Promise.resolve({ reply: again, attachments: [], cached: false });
+      },
+      end: ({ folder: sandbox }: SandboxSpec) => Promise.resolve(void ended.push(sandbox)),
+    };
+    leave(folder.sandbox, 'own');
+    const spec = { id: 's-1', folder: folder.sandbox, warm: 'all' } as SandboxSpec;
+    const look = await new Exposures({ kernels } as unknown as StepWorld).keep(folder, spec, cell(k), reply(), new AbortController().signal);
+    return { look, ran, ended, held: look.sensitive === null ? null : folder.blobs.read(look.sensitive) };
+  }
+
+  test('of a kernel that has run nothing is believed', async () => {
+    const { held, look, ran } = await keep(0);
+    expect({ held, ran, reply: look.reply }).toEqual({ held: noted('own'), ran: [], reply: undefined });
+  });
+
+  test('of a kernel that has run generated code is taken again in a sandbox of its own, which is gone afterwards', async () => {
+    const { held, look, ran, ended } = await keep(3, reply({ stdout: text('looked afresh') }));
+    expect(held).toBe(noted('fresh'));
+    expect(look.reply!.stdout.text).toBe('looked afresh');
+    expect(ran).toEqual([expect.objectContaining({ id: 's-1-l3-1', warm: 'bare' })]);
+    expect(ran[0]!.folder.startsWith(`${folder.verify}/`)).toBe(true);
+    expect(ended).toEqual([ran[0]!.folder]);
+    expect(existsSync(ran[0]!.folder)).toBe(false);
+  });
+
+  test('that breaks there leaves nothing known, so that only types are shown', async () => {
+    expect((await keep(3, reply({ ended: 'timeout' }))).look.sensitive).toBeNull();
+    opened();
+    add({ kind: 'execute', args: { target: 'inspect', call: '', code: null }, value: { ok: false, sig: '' } });
+    expect(lens([], 'masked').exposure).toBe('schema');
+  });
 });
 
 test('a step reads the records that are new, and the whole chain again only where it goes another way', () => {

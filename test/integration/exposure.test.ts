@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { STRATEGIES } from '../../src/session/request.js';
@@ -81,4 +81,23 @@ describe.each(['schema', 'masked'] as const)('under exposure %s', (exposure) => 
       expect(sentRequests(rig.store.at(session)).length).toBe(end.result!.spent.calls);
     }
   });
+});
+
+test('inputs that come with a follow-up are looked at where no code of the session has run, and hide as those of the first request do', async () => {
+  const options = { prompt: 'Write totals per market to totals.csv.', strategy: 'single-shot' as const, exposure: 'masked' as const, outputs: ['totals.csv'] };
+  const { session } = await rig.client.start({ ...options, inputs: [inputs[2]!] });
+  await toEnd(rig, session);
+  const asked = model.requests.length;
+  const { request } = await rig.client.followUp(session, { prompt: 'Now with all of them.', inputs: [inputs[0]!] });
+  const { result } = await toEnd(rig, session, undefined, request.id);
+  expect(result).toMatchObject({ exposure: 'masked' });
+  const folder = rig.store.at(session);
+  const looks = folder.chain.walk(folder.chain.head()).filter(({ record }) => (record.args as { target?: string } | null)?.target === 'inspect');
+  expect(looks.map(({ record }) => typeof record.refs.sensitive)).toEqual(['string', 'string']);
+  const shown = folder.blobs.text(looks[1]!.record.refs.observation!);
+  expect(shown).toContain('people.csv');
+  expect(shown).toContain('APAC');
+  expect(found(JSON.stringify(model.requests.slice(asked)), texts)).toEqual([]);
+  expect(found(left(session).stored.replaceAll(/"path":"[^"]*","role"|"path":"[^"]*","sha256"|"path":"[^"]*","bytes"/g, ''), texts)).toEqual([]);
+  expect(existsSync(folder.verify) ? readdirSync(folder.verify) : []).toEqual([]);
 });
