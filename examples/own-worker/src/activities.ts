@@ -18,6 +18,8 @@ export function createReportActivities(nl2code: Nl2codeClient<RequestOptions>, f
           prompt: `Write the revenue per region of ${month}, largest first, to revenue.csv`,
           inputs: [sales],
           outputs: ['revenue.csv'],
+          // Code may compare with what was published before; see tools.ts.
+          tools: ['published_revenue'],
           budget: { maxSteps: 30 },
         });
       } catch (error) {

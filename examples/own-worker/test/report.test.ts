@@ -3,7 +3,7 @@
  * (`temporal server start-dev`, or TEMPORAL_ADDRESS), but no AI, no Python and no bubblewrap.
  */
 import assert from 'node:assert/strict';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -15,6 +15,7 @@ import { scriptedModel, testWorld, type ScriptedTurn, type TestWorldOptions } fr
 import { createReportActivities } from '../src/activities.js';
 import { accountingInterceptor, type Work } from '../src/activity-interceptors.js';
 import { teamInterceptor } from '../src/client-interceptors.js';
+import { createReportTools } from '../src/tools.js';
 import type { monthlyReport, Report } from '../src/workflows.js';
 
 const module = (name: string) => fileURLToPath(new URL(name, import.meta.url));
@@ -57,7 +58,7 @@ async function run(month: string, model: ScriptedTurn[], options: Omit<TestWorld
       workflowBundle,
       activities: createReportActivities(world.client(client, taskQueue, { allow: [folder] }), folder),
       interceptors: { activity: [accountingInterceptor((each) => work.push(each))] },
-      plugins: [new Nl2codePlugin({ world })],
+      plugins: [new Nl2codePlugin({ world, tools: createReportTools(folder) })],
     });
     const report = await worker.runUntil(client.workflow.execute<typeof monthlyReport>('monthlyReport', { workflowId: taskQueue, taskQueue, args: [month] }));
     // Fails when the model was asked too often, or not as often as the turns say.
@@ -69,6 +70,19 @@ async function run(month: string, model: ScriptedTurn[], options: Omit<TestWorld
     await rm(folder, { recursive: true, force: true });
   }
 }
+
+test('a tool answers what was published for a month, and nothing else', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'reports-'));
+  try {
+    await writeFile(join(folder, 'revenue-2026-09.csv'), 'region,revenue\n');
+    const published = createReportTools(folder)[0]!;
+    const call = { key: 'k', session: 's', signal: new AbortController().signal };
+    assert.equal(await published.run({ month: '2026-09' }, call), 'region,revenue\n');
+    assert.equal(await published.run({ month: '2026-08' }, call), null);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+});
 
 test('a verified report is published, and every step is on the account of the team that asked', async () => {
   const { report, work, table } = await run(`m${Date.now()}a`, [...begin, review('review', true)], { outputs: { 'revenue.csv': 'region,revenue\nAPAC,310.00\n' } });
