@@ -24,16 +24,17 @@ _ENUM_KEPT = frozenset({"_missing_", "_generate_next_value_", "_ignore_"})
 def reduce_class(pickling: Pickling, kind_of: type) -> Any:
     """A reference where there is one, else the class itself."""
     if kind_of in (type(None), type(...), type(NotImplemented)):
+        pickling.constants.add(id(kind_of))
         return NotImplemented
     if id(kind_of) in _BUILTIN_TYPES and kind_of.__module__ == "builtins":
+        pickling.constants.add(id(kind_of))
         return getattr, (types, _BUILTIN_TYPES[id(kind_of)])
     known = pickling.reference(kind_of)
-    return class_by_value(pickling, kind_of) if known is None else known
+    return class_by_value(kind_of) if known is None else known
 
 
-def class_by_value(pickling: Pickling, kind_of: type) -> Any:
+def class_by_value(kind_of: type) -> Any:
     """Metaclass, name, bases and slots; attributes are state, so that a class may hold itself and its instances."""
-    pickling.by_value.add(id(kind_of))
     if issubclass(kind_of, enum.Enum):
         return _enum_by_value(kind_of)
     own = type.__dict__["__dict__"].__get__(kind_of)

@@ -12,6 +12,7 @@ import sys
 import types
 from typing import TYPE_CHECKING, Any
 
+from nl2code_guest.checkpoint import caches
 from nl2code_guest.checkpoint.references import import_named
 
 if TYPE_CHECKING:
@@ -28,12 +29,15 @@ _ATTRIBUTES = ("__defaults__", "__kwdefaults__", "__doc__", "__qualname__", "__m
 def reduce_function(pickling: Pickling, function: types.FunctionType) -> Any:
     """A reference where there is one, else the function itself."""
     known = pickling.reference(function)
-    return function_by_value(pickling, function) if known is None else known
+    if known is not None:
+        return known
+    if function.__code__ is caches.DISPATCHER_CODE:
+        return caches.reduce_dispatcher(function)
+    return function_by_value(pickling, function)
 
 
 def function_by_value(pickling: Pickling, function: types.FunctionType) -> Any:
     """Code, globals, name and cells; the rest is state, set once the function exists, so that it may contain itself."""
-    pickling.by_value.add(id(function))
     code, closure = function.__code__, function.__closure__ or ()
     state = {name: getattr(function, name) for name in _ATTRIBUTES if hasattr(function, name)}
     if sys.version_info >= (3, 14):

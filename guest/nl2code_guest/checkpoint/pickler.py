@@ -15,9 +15,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from nl2code_guest.checkpoint.arrays import shared_owners
 from nl2code_guest.checkpoint.pickling import Pickling, given
 from nl2code_guest.checkpoint.reached import links
-from nl2code_guest.checkpoint.reducers import handler_of
+from nl2code_guest.checkpoint.reducers import add_libraries, handler_of
 from nl2code_guest.checkpoint.references import MAIN, follow
 from nl2code_guest.checkpoint.refusals import Refused, classify, is_lock, type_name
 
@@ -54,18 +55,13 @@ def dump(names: dict[str, object], namespace: dict[str, Any]) -> Pickled:
     for value in names.values():
         if is_lock(value):
             raise Refused("lock")
-    shared: frozenset[int] = frozenset()
-    while True:
-        pickling = Pickling(names, namespace, handler_of, shared)
-        try:
-            with _no_collection():
-                pickling.write(dict(names))
-        except BaseException as error:
-            refused = classify(error, type_name(pickling.last) if pickling.last else None)
-        else:
-            break
-        raise refused
-    found = links(pickling)
+    add_libraries()
+    with _no_collection():
+        pickling = _written(names, namespace, frozenset())
+        shared = shared_owners(pickling) if pickling.views else None
+        if shared:
+            pickling = _written(names, namespace, frozenset(shared))
+        found = links(pickling)
     return Pickled(
         pickling.file.getbuffer(),
         pickling.buffers,
@@ -75,6 +71,17 @@ def dump(names: dict[str, object], namespace: dict[str, Any]) -> Pickled:
         pickling.mentions,
         pickling.modules,
     )
+
+
+def _written(names: dict[str, object], namespace: dict[str, Any], shared: frozenset[int]) -> Pickling:
+    pickling = Pickling(names, namespace, handler_of, shared)
+    try:
+        pickling.write(dict(names))
+    except BaseException as error:
+        refused = classify(error, type_name(pickling.last) if pickling.last else None)
+    else:
+        return pickling
+    raise refused
 
 
 def load(

@@ -18,7 +18,7 @@ from typing import Any
 import cloudpickle
 
 from nl2code_guest.checkpoint.functions import global_names, submodules
-from nl2code_guest.checkpoint.references import importable, path_in
+from nl2code_guest.checkpoint.references import descend, importable, path_in
 
 #: Buffers at least this large stay out of the stream; smaller ones cost more apart than within.
 OUT_OF_BAND_BYTES = 32 << 10
@@ -61,12 +61,13 @@ class Pickling(cloudpickle.Pickler):  # type: ignore[misc]
         self.needs: set[str] = set()
         self.mentions: set[str] = set()
         self.modules: set[str] = set()
-        #: Functions and classes that are in the stream themselves.
-        self.by_value: set[int] = set()
         #: Arrays made here to stand for those inside a pandas object: nothing shares their memory.
         self.detached: dict[int, Any] = {}
         #: Views by the id of the array that owns their memory.
         self.views: dict[int, list[Any]] = {}
+        #: Ids of objects that never make two variables one: those named instead of written, among others.
+        self.constants: set[int] = set()
+        #: The type of what was begun last; where pickling fails, that is the culprit.
         self.last: type | None = None
         self._names = frozenset(names)
         self._handler_of = handler_of
@@ -92,24 +93,26 @@ class Pickling(cloudpickle.Pickler):  # type: ignore[misc]
             handler = self._handlers[kind_of]
         except KeyError:
             handler = self._handlers[kind_of] = self._handler_of(kind_of)
-        if handler is None:
-            self.last = kind_of
-            return NotImplemented
-        return handler(self, value)
+        self.last = kind_of
+        return NotImplemented if handler is None else handler(self, value)
 
     def reference(self, value: Any) -> Any:
         """How to name a function, a class or the like instead of writing it; None when it has no name to go by."""
         module = importable(value)
         if module is not None:
             self.require(module)
+            self.constants.add(id(value))
             return NotImplemented
         path = path_in(self.namespace, value)
-        if path is None:
-            return None
-        root = path.partition(".")[0]
-        if root in self._names:
+        return None if path is None else self.named(path, value)
+
+    def named(self, path: str, value: Any) -> Any:
+        """How to fetch what a top-level name leads to; None when that name is being written or leads elsewhere."""
+        root, *rest = path.split(".")
+        if root in self._names or descend(self.namespace.get(root), rest) is not value:
             return None
         self.needs.add(root)
+        self.constants.add(id(value))
         return _fetch, (path,)
 
     def mention(self, code: types.CodeType) -> None:
@@ -124,9 +127,9 @@ class Pickling(cloudpickle.Pickler):  # type: ignore[misc]
         if not module.startswith(_EVERYWHERE):
             self.modules.add(module)
 
-    def linkable(self) -> dict[int, Any]:
-        """Everything written, by id, without what was given."""
-        memo = {at: value for at, (_, value) in self.memo.copy().items()}
+    def written(self) -> dict[int, tuple[int, Any]]:
+        """Everything in the memo by id, each with its place; without what was given."""
+        memo: dict[int, tuple[int, Any]] = self.memo.copy()
         for value in self._given:
             memo.pop(id(value), None)
         return memo

@@ -59,7 +59,6 @@ _VALUES: tuple[type, ...] = (
     datetime.datetime,
     datetime.time,
     datetime.timedelta,
-    datetime.timezone,
     decimal.Decimal,
     fractions.Fraction,
     uuid.UUID,
@@ -69,8 +68,10 @@ _VALUES: tuple[type, ...] = (
     weakref.ref,
     functools.partial,
 )
+_VALUE_FAMILIES = (enum.Enum, types.BuiltinFunctionType, datetime.tzinfo)
+_COMPILED_FUNCTIONS = ("cython_function_or_method", "fused_cython_function")
 #: Modules whose objects never change.
-_IMMUTABLE_MODULES = ("typing", "numpy.dtypes", "pandas._libs.tslibs", "pandas.core.dtypes", "pyarrow.", "polars.")
+_IMMUTABLE_MODULES = ("typing", "numpy.dtypes", "pandas._libs.tslibs", "pyarrow.", "polars.")
 _CONTAINERS = (list, dict, set, bytearray)
 
 
@@ -78,34 +79,40 @@ class _Verdicts(dict[type, bool]):
     """Whether objects of a type can link variables; computed once per type."""
 
     def __missing__(self, kind_of: type) -> bool:
-        name = type.__dict__["__module__"].__get__(kind_of)
+        module = str(type.__dict__["__module__"].__get__(kind_of))
         linking = not (
             kind_of in _VALUES
-            or issubclass(kind_of, enum.Enum | types.BuiltinFunctionType)
-            or (name == "numpy" and not hasattr(kind_of, "setflags"))
-            or str(name).startswith(_IMMUTABLE_MODULES)
+            or issubclass(kind_of, (*_VALUE_FAMILIES, *_pandas_values()))
+            or kind_of.__name__ in _COMPILED_FUNCTIONS
+            or (module == "numpy" and not hasattr(kind_of, "setflags"))
+            or module.startswith(_IMMUTABLE_MODULES)
         )
         self[kind_of] = linking
         return linking
 
 
+def _pandas_values() -> tuple[type, ...]:
+    pandas: Any = sys.modules.get("pandas")
+    if not hasattr(pandas, "NA"):
+        return ()
+    return pandas.api.extensions.ExtensionDtype, type(pandas.NA), pandas._libs.sparse.SparseIndex
+
+
 def links(pickling: Pickling) -> dict[int, Any]:
     """What was written and can make variables one, by id. The objects must be kept as long as the ids are compared."""
-    memo = pickling.linkable()
+    memo = pickling.written()
     verdicts = _Verdicts()
-    found = {at: value for at, value in memo.items() if verdicts[type(value)]}
-    kinds = set(map(type, found.values()))
-    code = {kind for kind in kinds if issubclass(kind, type | types.FunctionType)}
-    if code:
-        by_value = pickling.by_value
-        found = {at: value for at, value in found.items() if type(value) not in code or at in by_value}
-    for kind_of in kinds - set(_CONTAINERS):
-        for at in _constants(kind_of):
-            found.pop(at, None)
-    for value in memo.values():
-        if _is_structured(value):
-            for at in _parts_of(value):
-                found.pop(at, None)
+    found = {at: value for at, (_, value) in memo.items() if verdicts[type(value)]}
+    kinds = verdicts.keys() - set(_CONTAINERS)
+    skipped = set(pickling.constants)
+    for kind_of in kinds:
+        skipped.update(_constants(kind_of) if verdicts[kind_of] else ())
+    if any(map(_is_dtype, kinds)):
+        for _, value in memo.values():
+            if _is_dtype(type(value)) and value.fields is not None:
+                skipped |= _parts_of(value)
+    for at in skipped & found.keys():
+        del found[at]
     for views in pickling.views.values():
         owner = views[0][0]
         found[id(owner)] = owner
@@ -129,9 +136,9 @@ def _container_names(base: type) -> tuple[str, ...]:
     return tuple(name for name, held in base.__dict__.items() if isinstance(held, _CONTAINERS))
 
 
-def _is_structured(value: Any) -> bool:
+def _is_dtype(kind_of: type) -> bool:
     numpy: Any = sys.modules.get("numpy")
-    return numpy is not None and isinstance(value, numpy.dtype) and value.fields is not None
+    return numpy is not None and issubclass(kind_of, numpy.dtype)
 
 
 def _parts_of(dtype: Any) -> set[int]:

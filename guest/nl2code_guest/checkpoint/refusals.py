@@ -33,13 +33,12 @@ _SENTENCES: dict[str, str] = {
     "traceback": "A traceback can't be saved; keep its text (`traceback.format_exc()`).",
     "context": "A contextvars context or token can't be saved; keep the values.",
     "weak-proxy": "A weakref.proxy can't be saved; use `weakref.ref`.",
-    "iterator": "An iterator over a directory or a pattern can't be saved; keep a list of what it yields.",
+    "iterator": "This iterator can't be saved; keep a list of what it yields.",
     "too-deep": "It is nested too deeply to be saved; keep it in a flat form, a list or a table.",
     "memory": "It is too large to be saved in the memory that is left; keep less of it.",
 }
 
 _LOCKS = ("_thread.lock", "_thread.RLock", "threading._RLock")
-_FILES = ("TextIOWrapper", "BufferedReader", "BufferedWriter", "BufferedRandom", "BufferedRWPair", "FileIO")
 
 #: type -> kind, for the type itself and everything derived from it. Only what is already imported is looked at.
 _KINDS: dict[str, str] = {
@@ -57,7 +56,6 @@ _KINDS: dict[str, str] = {
     "_contextvars.Token": "context",
     "weakref.ProxyType": "weak-proxy",
     "weakref.CallableProxyType": "weak-proxy",
-    **{f"_io.{name}": "file" for name in _FILES},
     "gzip.GzipFile": "file",
     "bz2.BZ2File": "file",
     "lzma.LZMAFile": "file",
@@ -90,6 +88,7 @@ _KINDS: dict[str, str] = {
     "sqlite3.Connection": "database",
     "sqlite3.Cursor": "database",
     "sqlite3.Blob": "database",
+    "sqlite3.Row": "database",
     "sqlalchemy.engine.base.Engine": "database",
     "sqlalchemy.engine.base.Connection": "database",
     "duckdb.DuckDBPyConnection": "database",
@@ -167,7 +166,8 @@ def _is_named(base: type, name: str) -> bool:
     if module == "builtins" or not isinstance(base, type):
         return True
     found = getattr(sys.modules.get(module), attribute, base)
-    return found is base
+    # Of some types, `csv.reader` among them, the module shows only the function that makes them.
+    return found is base or not isinstance(found, type)
 
 
 def _text(error: BaseException) -> str:

@@ -1,0 +1,91 @@
+"""Classes that say themselves how they are pickled, or whose making wants more than pickle gives it."""
+
+from __future__ import annotations
+
+import collections
+import types
+from typing import TYPE_CHECKING, Any
+
+from nl2code_guest.checkpoint.references import MAIN
+
+if TYPE_CHECKING:
+    from nl2code_guest.checkpoint.pickling import Handler, Pickling
+
+_REDUCES = ("__reduce__", "__reduce_ex__")
+_NEW_ARGUMENTS = ("__getnewargs__", "__getnewargs_ex__")
+#: Containers whose own `__reduce__` calls the class, and with it the `__init__` of a class derived from them.
+_CALLED = (collections.defaultdict, collections.OrderedDict, collections.deque, collections.Counter, set, bytearray)
+
+
+def handler_for(kind_of: type) -> Handler | None:
+    """What reduces objects of a class with methods of its own that matter here."""
+    mro: tuple[type, ...] = type.__dict__["__mro__"].__get__(kind_of)
+    bodies = [type.__dict__["__dict__"].__get__(base) for base in mro if not _is_builtin(base)]
+    cells = [body for body in bodies if body.get("__module__") == MAIN]
+    if any(name in body for body in cells for name in _REDUCES):
+        return reduce_by_user
+    if any("__new__" in body for body in cells) and not any(n in body for body in cells for n in _NEW_ARGUMENTS):
+        return reduce_bare
+    if issubclass(kind_of, _CALLED) and not any(name in body for body in bodies for name in _REDUCES):
+        return reduce_container if type(kind_of.__init__) is types.FunctionType and kind_of not in _CALLED else None
+    return None
+
+
+def reduce_by_user(pickling: Pickling, value: Any) -> Any:
+    """As the class says. A string names a top-level variable; the variable itself is written by its attributes."""
+    reduced = value.__reduce_ex__(5)
+    if not isinstance(reduced, str):
+        return reduced
+    named = pickling.named(reduced, value)
+    return reduce_bare(pickling, value) if named is None else named
+
+
+def reduce_bare(_pickling: Pickling, value: Any) -> Any:
+    """Past a `__new__` that wants arguments or counts its calls."""
+    base: Any = _builtin_base(type(value))
+    arguments = base.__getnewargs__(value) if hasattr(base, "__getnewargs__") else ()
+    parts = iter(list(list.__iter__(value))) if isinstance(value, list) else None
+    items = iter(list(dict.items(value))) if isinstance(value, dict) else None
+    return make_bare, (base, type(value), *arguments), value.__getstate__(), parts, items
+
+
+def make_bare(base: Any, kind_of: type, *arguments: Any) -> Any:
+    """An object as its nearest built-in class makes it."""
+    return base.__new__(kind_of, *arguments)
+
+
+def reduce_container(_pickling: Pickling, value: Any) -> Any:
+    """Past an `__init__` that wants other arguments than the built-in container's."""
+    kind_of = type(value)
+    base = next(base for base in kind_of.__mro__ if base in _CALLED)
+    content = list(dict.items(value)) if isinstance(value, dict) else list(base.__iter__(value))
+    special = getattr(value, "default_factory", None) if base is collections.defaultdict else None
+    if base is collections.deque:
+        special = value.maxlen
+    state = (base, special, content, value.__getstate__())
+    return make_bare, (_builtin_base(kind_of), kind_of), state, None, None, set_container
+
+
+def set_container(value: Any, state: tuple[Any, Any, list[Any], Any]) -> None:
+    """Content and attributes, set as the built-in container does it."""
+    base, special, content, attributes = state
+    if base is collections.defaultdict:
+        base.__init__(value, special)
+    elif base is collections.deque:
+        base.__init__(value, content, special)
+    elif not isinstance(value, dict):
+        base.__init__(value, content)
+    if isinstance(value, dict):
+        put = collections.OrderedDict.__setitem__ if base is collections.OrderedDict else dict.__setitem__
+        for key, item in content:
+            put(value, key, item)
+    if isinstance(attributes, dict):
+        value.__dict__.update(attributes)
+
+
+def _builtin_base(kind_of: type) -> type:
+    return next(base for base in kind_of.__mro__ if _is_builtin(base))
+
+
+def _is_builtin(kind_of: type) -> bool:
+    return not kind_of.__flags__ & 1 << 9
