@@ -29,6 +29,18 @@ export function shownCommands(file: string, text: string): ShownCommand[] {
   return found;
 }
 
+/** The command lines that stand in fenced blocks, to be run as they are. Pure. */
+export function fencedCommands(file: string, text: string): ShownCommand[] {
+  const fences = text.split('\n').reduce<{ lines: string[]; fenced: boolean }>(
+    ({ lines, fenced }, line) => {
+      const edge = /^\s*```/.test(line);
+      return { lines: [...lines, edge || fenced ? line : ''], fenced: edge ? !fenced : fenced };
+    },
+    { lines: [], fenced: false },
+  );
+  return shownCommands(file, fences.lines.join('\n'));
+}
+
 /** Options that a Markdown text names alone, such as `--json` or `--approval final`. Pure. */
 export function shownOptions(file: string, text: string): ShownCommand[] {
   const spans = text.split('\n').flatMap((line, at) => [...line.matchAll(/`(--[a-z][^`]*)`/g)].map(([, span]) => ({ place: `${file}:${at + 1}`, words: split(span!) })));

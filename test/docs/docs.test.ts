@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -58,6 +58,12 @@ describe('a guide shows only', () => {
       if (!said.includes(null)) wrong.push(`${place}: ${words.join(' ')}`);
     }
     expect(wrong).toEqual([]);
+  });
+
+  test('links to files that are there', () => {
+    const links = [...texts].flatMap(([file, text]) => [...text.matchAll(/\]\((?!\w+:)([^)#\s]+)[^)]*\)/g)].map(([, to]) => ({ file, to: to! })));
+    expect(links.length).toBeGreaterThanOrEqual(10);
+    expect(links.filter(({ file, to }) => !existsSync(join(ROOT, dirname(file), to)))).toEqual([]);
   });
 
   test('npm scripts that exist', () => {
