@@ -1,7 +1,9 @@
 import { Known } from '../exposure/known.js';
 import type { ModelReply } from '../model/endpoint.js';
 import { callArguments } from '../prompts/ask.js';
+import { bridgedToolsText } from '../prompts/bridged-tools.js';
 import { callsOf } from '../prompts/calls.js';
+import type { BridgedTool } from '../session/bridged-tool.js';
 import type { Fact } from '../session/facts.js';
 import type { Hash } from '../session/json.js';
 import type { VerificationObservation } from '../session/observation.js';
@@ -10,6 +12,7 @@ import type { StepRecord } from '../session/step-record.js';
 import type { StepIO } from '../session/step.js';
 import type { Link } from '../store/chain.js';
 import type { SessionFolder } from '../store/session-store.js';
+import { bridgeSentences } from '../tools/sentences.js';
 
 /**
  * What the model of one session has of its own and of people's words, and what looks at the inputs noted: read from the chain record by
@@ -62,6 +65,12 @@ export class SessionWords {
     this.inputs ??= inputs;
     this.#known.addAll([prompt, labels]);
     if (record.refs.observation) this.#known.add(this.folder.blobs.text(record.refs.observation));
+    if (record.refs.tools) this.addTools(JSON.parse(this.folder.blobs.text(record.refs.tools)) as BridgedTool[]);
+  }
+
+  /** What the model is told of tools, and what code may be told of them. */
+  private addTools(tools: readonly BridgedTool[]): void {
+    this.#known.addAll([bridgedToolsText(tools, 'cell'), ...bridgeSentences(tools.map(({ name }) => name))]);
   }
 
   private addLook({ args, value, refs }: StepRecord): void {

@@ -6,7 +6,7 @@
  * (2) with durability `host`, a name that was given survives a power cut before anything follows from it.
  */
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, readdirSync, readFileSync, unlinkSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, statSync, unlinkSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { ToolCallRecord, UncertainCall } from '../session/bridged-tool.js';
 import { canonical } from '../session/canonical.js';
@@ -50,6 +50,7 @@ export type AnsweredCall = {
 } & ({ ok: true; value: Json } | { ok: false; error: { type: string; message: string } });
 
 const UNCERTAIN = 'Uncertain';
+const KNOWN_SIZES = 64;
 
 /** Name and arguments as one hash: equal for equal calls, whatever the order of their members. */
 export const callSha = (name: string, args: Json): Hash => sha256(canonical([name, args]));
@@ -58,6 +59,8 @@ export const callSha = (name: string, args: Json): Hash => sha256(canonical([nam
 export class ToolMemo {
   private readonly folder: string;
   private origin: string | undefined;
+  /** Bytes that this process knows of, by cell. */
+  private readonly sizes = new Map<number, number>();
 
   constructor(
     session: string,
@@ -97,6 +100,18 @@ export class ToolMemo {
     return this.put(name, answered) ? answered : this.read<AnsweredCall>(name)!;
   }
 
+  /** What the calls of cell `k` take, as far as this process has seen them made. */
+  bytes(k: number): number {
+    const known = this.sizes.get(k) ?? this.names().reduce((sum, name) => sum + (name.startsWith(`${k}.`) ? (statSync(join(this.folder, name), { throwIfNoEntry: false })?.size ?? 0) : 0), 0);
+    this.sizes.delete(k);
+    this.sizes.set(k, known);
+    for (const oldest of this.sizes.keys()) {
+      if (this.sizes.size <= KNOWN_SIZES) break;
+      this.sizes.delete(oldest);
+    }
+    return known;
+  }
+
   /** Every call of cell `k`, in order. */
   calls(k: number): ToolCallRecord[] {
     return this.places(k).map((place) => this.record(place));
@@ -123,14 +138,16 @@ export class ToolMemo {
     return { ...base, outcome: answered.error.type === UNCERTAIN ? 'uncertain' : 'error', error: answered.error, ms };
   }
 
-  private places(k: number): CallPlace[] {
-    let names: string[];
+  private names(): string[] {
     try {
-      names = readdirSync(this.folder);
+      return readdirSync(this.folder);
     } catch {
       return [];
     }
-    const calls = names.flatMap((name) => {
+  }
+
+  private places(k: number): CallPlace[] {
+    const calls = this.names().flatMap((name) => {
       const [, cell, call] = /^(\d+)\.(\d+)\.(?:begun-1|answered)$/.exec(name) ?? [];
       return Number(cell) === k ? [Number(call)] : [];
     });
@@ -161,8 +178,11 @@ export class ToolMemo {
   private put(name: string, value: object): boolean {
     return writing("A tool's call", () => {
       if (mkdirSync(this.folder, { recursive: true, mode: 0o700 }) !== undefined) syncFolder(dirname(this.folder), this.durability);
-      const temporary = writeTemporary(this.folder, JSON.stringify(value), this.durability);
+      const text = JSON.stringify(value);
+      const temporary = writeTemporary(this.folder, text, this.durability);
       const won = linkIfAbsent(temporary, join(this.folder, name));
+      const k = Number.parseInt(name, 10);
+      if (this.sizes.has(k)) this.sizes.set(k, this.sizes.get(k)! + text.length);
       unlinkSync(temporary);
       // Whoever gave the name first may have died before it synced it.
       syncFolder(this.folder, this.durability);

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { errorSentence } from './error-sentence.js';
 import { plainAnswer } from './plain-answer.js';
+import { failed, noPlainAnswer, WHY_UNKNOWN } from './sentences.js';
 import type { ToolCallContext } from './tool.js';
 import type { ResolvedTool } from './tool-set.js';
 import type { Json } from '../session/json.js';
@@ -26,17 +27,17 @@ export async function runTool(tool: ResolvedTool, args: Record<string, unknown>,
     .then(() => tool.run(args, { ...context, signal }))
     .then(
       (returned) => answered(returned),
-      (error: unknown) => ({ kind: 'error', message: `The tool ${tool.name} failed: ${errorSentence(error)}` }),
+      (error: unknown) => ({ kind: 'error', message: failed(tool.name, errorSentence(error)) }),
     );
   const ended = await Promise.race([run, cut]);
   // What came at the same moment as the signal may be the signal's doing.
   if (ended && !(ended.kind === 'error' && signal.aborted)) return ended;
   const late = await Promise.race([run, delay(GRACE_MS, null, { ref: false })]);
   if (late?.kind === 'answer') return late;
-  return { kind: 'unknown', why: over.aborted ? 'its cell ended before it answered' : `it did not answer within ${tool.timeoutMs / 1000} s` };
+  return { kind: 'unknown', why: over.aborted ? WHY_UNKNOWN.over : WHY_UNKNOWN.late(tool.timeoutMs / 1000) };
 
   function answered(returned: unknown): Effect {
     const plain = plainAnswer(returned);
-    return 'value' in plain ? { kind: 'answer', value: plain.value } : { kind: 'error', message: `The tool ${tool.name} ran, but its answer can't be handed over: it holds ${plain.problem}.` };
+    return 'value' in plain ? { kind: 'answer', value: plain.value } : { kind: 'error', message: noPlainAnswer(tool.name, plain.problem) };
   }
 }

@@ -19,12 +19,13 @@ import type { SessionFolder } from '../store/session-store.js';
 import { callSha, type AnsweredCall, type BegunCall, type CallPlace } from '../store/tool-memo.js';
 import { runTool, type Effect } from './effect.js';
 import { errorSentence } from './error-sentence.js';
-import { noAnswerRecorded, otherCall, unknownEffect } from './sentences.js';
+import { noAnswerRecorded, noSuchTool, otherCall, tooManyBytes, tooManyCalls, unknownEffect, WHY_UNKNOWN } from './sentences.js';
 import type { Tool } from './tool.js';
 import { ToolSet, type ResolvedTool } from './tool-set.js';
 
-/** Calls of one cell: each leaves two files. */
+/** Calls of one cell, each of which leaves two files, and what all they ask and are told may have. */
 const MAX_CALLS = 1_000;
+const MAX_CELL_BYTES = 64 << 20;
 const POLL_MS = 25;
 /** What an attempt may take beyond its tool's own limit, its record included. */
 const MARGIN_MS = 10_000;
@@ -110,6 +111,9 @@ export class ToolBridge {
     if (before && before.sha !== sha) return error('NonDeterministicReplay', otherCall(request, before.name, tools.begun(request)?.args ?? answered?.args ?? null));
     if (answered) return toAnswer(answered);
     if (replay) return error('NonDeterministicReplay', noAnswerRecorded(request));
+    // Not recorded, so that code which goes on all the same fills no disk: it is told the same when it asks again.
+    if (!before && request.call >= MAX_CALLS) return error('ToolError', tooManyCalls(MAX_CALLS));
+    if (!before && tools.bytes(request.k) >= MAX_CELL_BYTES) return error('ToolError', tooManyBytes(MAX_CELL_BYTES));
     const other = running.get(place);
     if (other) return other.sha === sha ? other.answer : error('NonDeterministicReplay', otherCall(request, name, null));
     const over = new AbortController();
@@ -140,7 +144,7 @@ export class ToolBridge {
       // Nobody is at it: who was may still have told what came of it since we looked.
       if (begun && tools.answered(request)) continue;
       if (begun && !('tool' in taken && taken.tool.idempotency === 'key')) {
-        return this.record(cell, request, { name, sha, at: begun.at, ms: null, ok: false, error: unknownEffect(request, 'its worker ended before it was told the answer') });
+        return this.record(cell, request, { name, sha, at: begun.at, ms: null, ok: false, error: unknownEffect(request, WHY_UNKNOWN.died) });
       }
       if (!('tool' in taken)) continue;
       const attempt = attemptOf(request, sha, tools.key(cell.session, request), taken.tool, (begun?.attempt ?? 0) + 1);
@@ -155,12 +159,11 @@ export class ToolBridge {
   }
 
   /** Whether the call may be made: its tool and what that is given, or why not. Has no effect. */
-  private async take({ allowed }: CallingCell, { name, call, args }: ToolRequest): Promise<{ tool: ResolvedTool; args: Record<string, unknown> } | { refused: Refused }> {
+  private async take({ allowed }: CallingCell, { name, args }: ToolRequest): Promise<{ tool: ResolvedTool; args: Record<string, unknown> } | { refused: Refused }> {
     const may = this.allow === null ? allowed : allowed.filter((each) => this.allow!.includes(each));
     if (name === 'list') return { tool: listing(this.described(may)), args: {} };
-    if (call >= MAX_CALLS) return refused(`One cell may call tools ${MAX_CALLS.toLocaleString('en-US')} times: do the rest in the next one, or give a tool more at once.`);
     const tool = may.includes(name) ? this.tools.get(name) : undefined;
-    if (!tool) return refused(`There is no tool ${JSON.stringify(name.slice(0, 64))} here: ${may.length > 0 ? `code may call ${[...may].sort().join(', ')}` : 'this request allows none'}.`);
+    if (!tool) return refused(noSuchTool(name, may));
     try {
       const taken = await tool.take(args as Record<string, Json>);
       return 'problem' in taken ? refused(taken.problem) : { tool, args: taken.args };

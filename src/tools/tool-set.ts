@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { TOOL_NAME, type BridgedTool } from '../session/bridged-tool.js';
 import type { Json } from '../session/json.js';
+import { strayArgument, wrongArguments } from './sentences.js';
 import type { Tool } from './tool.js';
 
 const DEFAULT_TIMEOUT_MS = 60_000;
@@ -82,11 +83,11 @@ function taking(name: string, schema: z.ZodType, parameters: { [key: string]: Js
   const others = parameters.additionalProperties ?? false;
   return async (args) => {
     const stray = others === false ? Object.keys(args).find((key) => !known.includes(key)) : undefined;
-    if (stray !== undefined) return { problem: `The tool ${name} does not take ${JSON.stringify(stray.slice(0, 64))}: its arguments are ${known.join(', ') || 'none'}.` };
+    if (stray !== undefined) return { problem: strayArgument(name, stray, known) };
     const read = await z.safeParseAsync(schema, args);
     if (read.success) return { args: read.data as Record<string, unknown> };
     const why = read.error.issues.slice(0, 3).map(({ path, message }) => (path.length > 0 ? `${path.join('.')}: ${message}` : message));
-    return { problem: `The tool ${name} does not take these arguments: ${why.join('; ')}.` };
+    return { problem: wrongArguments(name, why.join('; ')) };
   };
 }
 

@@ -15,6 +15,7 @@ import type { StepRecord } from '../../src/session/step-record.js';
 import type { StepCall } from '../../src/session/step.js';
 import type { Link } from '../../src/store/chain.js';
 import { SessionStore, type SessionFolder } from '../../src/store/session-store.js';
+import { bridgeSentences } from '../../src/tools/sentences.js';
 import { record } from '../store/record.js';
 import { request } from '../strategies/scripted-ports.js';
 
@@ -153,4 +154,23 @@ test('a step reads the records that are new, and the whole chain again only wher
   past = past.slice(0, 2);
   lens();
   expect(read - first).toBe(4);
+});
+
+const told = (exposure: Exposure, message: string, type = 'ToolError') =>
+  lens([], exposure).cell({ kind: 'cell', k: 1, ended: 'error', stdout: text(''), stderr: text(''), result: null, displays: [], error: { type, message, traceback: `nl2code.${type}: ${message}` }, ms: 1 }, new Map()).error!;
+
+test('what code is told of tools hides no words of ours and of the operator, and every value in it', () => {
+  const tools = [{ name: 'upload_audience', description: 'Uploads to Zwxvutq.', parameters: { type: 'object', properties: { audience: { type: 'string' } } } }];
+  add({ kind: 'open', args: { request: asked } as never, refs: { tools: { text: JSON.stringify(tools) } } });
+  add({ kind: 'execute', args: { target: 'inspect', call: '', code: null }, value: { ok: true, sig: '' }, refs: { sensitive: folder.blobs.put(JSON.stringify(NOTHING_HELD)) } });
+  for (const sentence of bridgeSentences(['upload_audience'])) expect(told('masked', sentence).message).toBe(sentence);
+  const failure = told('masked', 'The tool upload_audience failed: Zwxvutq knows no Qwertyson.');
+  expect(failure.message).toMatch(/^The tool upload_audience failed: Zwxvutq ‹?.* ‹\w+ \w{5}›\.$/);
+  expect(failure.message).not.toContain('Qwertyson');
+  expect(told('schema', 'The tool upload_audience failed: no Qwertyson.')).toMatchObject({ type: 'ToolError', message: expect.not.stringContaining('Qwertyson') as string });
+});
+
+test('where a request allows no tools their words are hidden as any', () => {
+  opened();
+  expect(told('masked', 'upload_audience').message).not.toContain('audience');
 });

@@ -212,6 +212,20 @@ describe('what may not be called is refused with the reason, and the refusal sta
   it('more calls than one cell may make', async () => {
     expect(await room.ask(room.cell(), A, { call: 999 })).toEqual(MADE);
     expect(await room.ask(room.cell(), A, { call: 1_000 })).toEqual(failure('ToolError', like(/^One cell may call tools 1,000 times: do the rest in the next one/)));
+    expect(readdirSync(join(room.folder.path, 'tools'))).not.toContain('7.1000.answered');
+  });
+
+  it('more bytes than one cell may ask for and be told, counted from disk and on', async () => {
+    const large = { text: 'x'.repeat(1 << 20) };
+    for (let call = 0; call < 63; call += 1) await room.ask(room.cell(), large, { call });
+    const fresh = () => new SessionStore(room.root).session('calls').tools;
+    const within = fresh().bytes(7);
+    expect(within).toBeLessThan(64 << 20);
+    expect(room.folder.tools.bytes(7)).toBe(within);
+    expect(await room.ask(room.cell({ allowed: [] }), large, { call: 63 })).toMatchObject({ ok: false });
+    expect(await room.ask(room.cell(), A, { call: 64 })).toEqual(failure('ToolError', like(/^What one cell asks tools and is told may have 67,108,864 bytes in all: do the rest in the next one/)));
+    expect(await room.ask(room.cell(), A, { k: 8 })).toEqual(MADE);
+    expect(await room.ask(room.cell(), large, { call: 3 })).toMatchObject({ ok: true });
   });
 
   it('and a refused call was never begun', async () => {
