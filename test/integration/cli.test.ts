@@ -117,14 +117,6 @@ describe('run without an up', () => {
   });
 });
 
-test('a request that the scripted model can not play is refused before anything starts, and the way out is named', { timeout: SLOW }, async () => {
-  const { code, out } = await nl2code('run', 'Forecast the sales of next year.', '--json').ended;
-  expect(code).toBe(64);
-  expect((JSON.parse(out) as { error: { code: string; message: string } }).error).toMatchObject({ code: 'playbook-mismatch', message: expect.stringContaining('OPENAI_BASE_URL') as string });
-  const sessions = await document<{ prompt: string }[]>('list', '--json');
-  expect(sessions.map(({ prompt }) => prompt)).not.toContain('Forecast the sales of next year.');
-});
-
 describe('with an up', () => {
   let up: ReturnType<typeof nl2code>;
   beforeAll(async () => {
@@ -143,6 +135,14 @@ describe('with an up', () => {
       await delay(200);
     }
   };
+
+  test('a request that the scripted model can not play is refused before anything starts, and the way out is named', { timeout: SLOW }, async () => {
+    const { code, out } = await nl2code('run', 'Forecast the sales of next year.', '--json').ended;
+    expect(code).toBe(64);
+    expect((JSON.parse(out) as { error: { code: string; message: string } }).error).toMatchObject({ code: 'playbook-mismatch', message: expect.stringContaining('OPENAI_BASE_URL') as string });
+    const sessions = await document<{ prompt: string }[]>('list', '--json');
+    expect(sessions.map(({ prompt }) => prompt)).not.toContain('Forecast the sales of next year.');
+  });
 
   test('a detached session waits, is shown, decided, followed and listed', { timeout: SLOW }, async () => {
     const detached = await nl2code('run', 'quick numbers', '--approval', 'final', '--detach').ended;
