@@ -95,6 +95,17 @@ def names_in_cell(code: str, name: str) -> frozenset[str]:
         return frozenset((EVERYTHING,))
 
 
+def names_read_in_cell(code: str, name: str) -> frozenset[str]:
+    """The names that a cell's own source reads before it has bound them; rather too many than too few."""
+    try:
+        tree, _source = translate(code, name)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return frozenset()
+    read: set[str] = set()
+    _add_read(tree.body, set(), read)
+    return frozenset(read)
+
+
 def assignment_in_cell(code: str, name: str, variable: str) -> str | None:
     """The source of the last top-level statement of a cell that binds `variable`; None when it shows none."""
     try:
@@ -139,7 +150,33 @@ def _add_names(code: CodeType, found: set[str]) -> None:
         high = 0
 
 
-def _bound_by(statement: ast.stmt) -> set[str]:
+def _add_read(statements: Iterable[ast.stmt], bound: set[str], read: set[str]) -> None:
+    """Follows statements in their order; only what is bound whatever happens counts as bound."""
+    for statement in statements:
+        if isinstance(statement, ast.With):
+            for item in statement.items:
+                _add_used(item.context_expr, bound, read)
+                if item.optional_vars is not None:
+                    bound |= _bound_by(item.optional_vars)
+            _add_read(statement.body, bound, read)
+            continue
+        if isinstance(statement, ast.Assign):
+            _add_used(statement.value, bound, read)
+            for target in statement.targets:
+                _add_used(target, bound, read)
+        else:
+            _add_used(statement, bound, read)
+        if isinstance(statement, ast.Assign | ast.AnnAssign | ast.FunctionDef | ast.ClassDef | ast.Import):
+            bound |= _bound_by(statement)
+
+
+def _add_used(part: ast.AST, bound: set[str], read: set[str]) -> None:
+    for node in ast.walk(part):
+        if isinstance(node, ast.Name) and (not isinstance(node.ctx, ast.Store) or isinstance(part, ast.AugAssign)):
+            read |= {node.id} - bound
+
+
+def _bound_by(statement: ast.AST) -> set[str]:
     found: set[str] = set()
     for node in ast.walk(statement):
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
