@@ -1,0 +1,180 @@
+"""Turns variables into components: pickles each, finds which belong together, writes what is new.
+
+Runs in the kernel, or in the child that saves for it. Nothing of the state that is saved so far is changed here; who
+calls applies the result.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterable
+from types import ModuleType
+from typing import Any, NamedTuple
+
+from nl2code_guest.checkpoint.buffers import Chunk, store_buffer, store_bytes
+from nl2code_guest.checkpoint.component import MAX_INLINE_BYTES, Component, Components, inline_chunk
+from nl2code_guest.checkpoint.covariables import covariables
+from nl2code_guest.checkpoint.pickler import Pickled, Refused, dump
+from nl2code_guest.checkpoint.refusals import type_name
+from nl2code_guest.checkpoint.saved_state import RefusedVariable, SavedState
+from nl2code_guest.checkpoint.segments import SegmentWriter
+from nl2code_guest.checkpoint.unsaved_reach import reach_of
+from nl2code_guest.time_limit import within
+
+#: The kernel's own, and Python's: not variables.
+NOT_SAVED = frozenset(
+    ("__builtins__", "__name__", "__doc__", "__loader__", "__spec__", "__package__", "__file__", "__annotate__")
+)
+#: One variable may take this long to pickle, in the kernel itself; plus what its size needs.
+_SECONDS, _BYTES_PER_SECOND = 10.0, 4 << 20
+_MODULE = "A module that was made by hand can't be saved; make it in the cell that uses it."
+_modules = sys.modules
+
+
+class Serialised(NamedTuple):
+    """What some variables came to."""
+
+    #: New or changed ones.
+    components: list[Component]
+    #: Ids of those that are as they were saved.
+    unchanged: set[str]
+    modules: dict[str, str]
+    refused: dict[str, RefusedVariable]
+
+
+def serialise(
+    names: Iterable[str],
+    namespace: dict[str, Any],
+    saved: SavedState,
+    prefix: str,
+    writer: SegmentWriter,
+    limited: bool,
+) -> Serialised:
+    """Makes components of these variables.
+
+    Args:
+        names: Keys of the namespace.
+        saved: What is saved so far; what did not change is found in it.
+        prefix: Makes ids of new components.
+        limited: Whether a variable whose pickling does not end is refused. Else who waits for this process has to.
+
+    Raises:
+        OSError: something could not be written; the writer has taken its bytes back.
+    """
+    work = _Serialising(namespace, saved, prefix, writer, limited)
+    for name in names:
+        work.look_at(name)
+    return work.finish()
+
+
+class _Serialising:
+    def __init__(
+        self,
+        namespace: dict[str, Any],
+        saved: SavedState,
+        prefix: str,
+        writer: SegmentWriter,
+        limited: bool,
+    ) -> None:
+        self._namespace = namespace
+        self._saved = saved
+        self._prefix = prefix
+        self._writer = writer
+        self._limited = limited
+        self._known = _Known(saved.components)
+        self._pickled: dict[str, Pickled] = {}
+        self._refusals: dict[str, Refused] = {}
+        self._result = Serialised([], set(), {}, {})
+
+    def look_at(self, name: str) -> None:
+        """Pickles one variable by itself."""
+        value = self._namespace[name]
+        if isinstance(value, ModuleType):
+            path = vars(value).get("__name__")
+            if type(path) is str and _modules.get(path) is value and vars(value).get("__spec__") is not None:
+                self._result.modules[name] = path
+            else:
+                self._refusals[name] = Refused("module", _MODULE)
+            return
+        try:
+            self._pickled[name] = self._dump([name])
+        except Refused as refused:
+            self._refusals[name] = refused
+
+    def finish(self) -> Serialised:
+        """Groups and writes what was looked at."""
+        reached = {name: pickled.reached for name, pickled in self._pickled.items()}
+        groups = covariables(reached, {name: pickled.needs for name, pickled in self._pickled.items()})
+        for name, refused in self._refusals.items():
+            self._refuse(name, refused)
+        for group in groups:
+            names = sorted(group)
+            pickled = self._pickled[names[0]]
+            if len(names) > 1:
+                try:
+                    pickled = self._dump(names)
+                except Refused as refused:
+                    # Each alone went well, so this is about their number or size.
+                    for name in names:
+                        self._refuse(name, refused)
+                    continue
+            self._keep(tuple(names), pickled)
+        return self._result
+
+    def _dump(self, names: list[str]) -> Pickled:
+        values = {name: self._namespace[name] for name in names}
+        if not self._limited:
+            return dump(values, self._namespace)
+        known = sum(self._saved.components.size_of(name) for name in names)
+        seconds = _SECONDS + known / _BYTES_PER_SECOND
+        began = time.monotonic()
+        try:
+            return within(seconds, dump, values, self._namespace)
+        except Refused:
+            if time.monotonic() - began < seconds:
+                raise
+            raise Refused("too-slow", _too_slow(seconds)) from None
+
+    def _refuse(self, name: str, refused: Refused) -> None:
+        value = self._namespace[name]
+        reach = reach_of(value, self._namespace)
+        shares = tuple(other for other, pickled in self._pickled.items() if pickled.reached & reach.ids)
+        self._result.refused[name] = RefusedVariable(
+            refused.kind, refused.message, type_name(type(value)), tuple(sorted(reach.names)), shares
+        )
+
+    def _keep(self, names: tuple[str, ...], pickled: Pickled) -> None:
+        stream = pickled.stream
+        inline = bytes(stream) if stream.nbytes <= MAX_INLINE_BYTES else None
+        component = Component(
+            id=f"{self._prefix}-{len(self._result.components)}",
+            names=names,
+            stream=inline_chunk(inline) if inline is not None else store_bytes(stream, self._writer, self._known),
+            inline=inline,
+            buffers=[store_buffer(buffer, self._writer, self._known) for buffer in pickled.buffers],
+            needs=frozenset(pickled.needs),
+            mentions=frozenset(pickled.mentions),
+            modules=frozenset(pickled.modules),
+        )
+        saved = self._saved.components.by_name.get(names[0])
+        if saved is not None and saved.holds_what(component):
+            self._result.unchanged.add(saved.id)
+        else:
+            self._result.components.append(component)
+
+
+class _Known(dict[str, Chunk]):
+    """What this save has written, before what is saved already."""
+
+    def __init__(self, saved: Components) -> None:
+        super().__init__()
+        self._saved = saved
+
+    def get(self, digest: str, default: Any = None) -> Any:
+        """A chunk of this hash, if there is one."""
+        return super().get(digest) or self._saved.known_chunk(digest) or default
+
+
+def _too_slow(seconds: float) -> str:
+    return f"Pickling it did not end within {seconds:g} s; keep what it was made from, and make it where it is used."

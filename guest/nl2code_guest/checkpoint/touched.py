@@ -1,0 +1,110 @@
+"""Which variables a save has to look at: those a cell may have touched, with all that hangs together with them.
+
+Rebinding is seen by comparing what the names are bound to before and after the cell; changes in place are told from
+code (`reachability.py`). The order of cost is that of what was touched, never that of the session.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from nl2code_guest.checkpoint.reachability import EVERYTHING, closure, has_foreign_threads, names_in_cell
+from nl2code_guest.checkpoint.saved_state import SavedState
+from nl2code_guest.checkpoint.serialise import NOT_SAVED
+
+#: What can't be changed in place.
+_ATOMS = frozenset((type(None), bool, int, float, complex, str, bytes, range))
+
+
+class Bindings(NamedTuple):
+    """What the names are bound to before a cell, by identity: nothing is kept alive by it."""
+
+    ids: dict[str, int]
+    #: Whether another thread may change variables meanwhile.
+    threads: bool
+
+
+class Touched(NamedTuple):
+    """What a cell did to the names."""
+
+    assigned: frozenset[str]
+    deleted: frozenset[str]
+    #: EVERYTHING among them when it may have touched any.
+    accessed: frozenset[str]
+
+
+def bindings(namespace: dict[str, Any]) -> Bindings:
+    """The bindings now."""
+    return Bindings({name: id(namespace[name]) for name in variables(namespace)}, has_foreign_threads())
+
+
+def variables(namespace: dict[str, Any]) -> list[str]:
+    """The names of a namespace that are variables of the session."""
+    return [name for name in namespace if type(name) is str and name not in NOT_SAVED]
+
+
+def touched_by(code: str, name: str, before: Bindings, namespace: dict[str, Any], saved: SavedState) -> Touched:
+    """What the cell `code` did, which has just run under `name`."""
+    now = {name: id(namespace[name]) for name in variables(namespace)}
+    assigned = frozenset(name for name, at in now.items() if before.ids.get(name) != at)
+    deleted = frozenset(name for name in before.ids if name not in now)
+    if before.threads or has_foreign_threads():
+        return Touched(assigned, deleted, frozenset((EVERYTHING,)))
+    used = closure({*names_in_cell(code, name), *assigned, *deleted}, _reach(saved))
+    if EVERYTHING in used:
+        return Touched(assigned, deleted, frozenset((EVERYTHING,)))
+    return Touched(assigned, deleted, frozenset(name for name in used if name in now or name in deleted))
+
+
+def to_look_at(
+    accessed: Iterable[str], rebound: Iterable[str], namespace: dict[str, Any], saved: SavedState
+) -> tuple[list[str], set[str]]:
+    """The names to pickle, and the ids of the components that they, or names that are gone, are part of."""
+    found, rebound = set(accessed), set(rebound)
+    present = variables(namespace)
+    if EVERYTHING in found:
+        return present, set(saved.components.by_id)
+    # A component that refers to a definition by name, when the name means another one now.
+    parts = saved.components.needing(rebound)
+    by_name = saved.components.by_name
+    for name in found | rebound:
+        component = by_name.get(name)
+        if component is not None and (name in rebound or len(component.names) > 1 or not _is_atom(name, namespace)):
+            parts.add(component.id)
+    wanted = {name for id in parts for name in saved.components.by_id[id].names}
+    for name in found | rebound:
+        if name not in by_name and not _gave_up(name, rebound, saved):
+            wanted.add(name)
+    return [name for name in present if name in wanted], parts
+
+
+def _is_atom(name: str, namespace: dict[str, Any]) -> bool:
+    return type(namespace.get(name)) in _ATOMS
+
+
+def _gave_up(name: str, rebound: set[str], saved: SavedState) -> bool:
+    """Whether pickling this very value took too long before."""
+    refused = saved.refused.get(name)
+    return refused is not None and refused.kind == "too-slow" and name not in rebound
+
+
+def _reach(saved: SavedState) -> Any:
+    sharing: dict[str, list[str]] = {}
+    for name, refused in saved.refused.items():
+        for other in refused.shares:
+            sharing.setdefault(other, []).append(name)
+    by_name = saved.components.by_name
+
+    def reach(name: str) -> Iterable[str]:
+        component, refused = by_name.get(name), saved.refused.get(name)
+        if component is not None:
+            yield from component.names
+            yield from component.needs
+            yield from component.mentions
+        if refused is not None:
+            yield from refused.mentions
+            yield from refused.shares
+        yield from sharing.get(name, ())
+
+    return reach
