@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from harness import Guest, Start
+from saved_session import Begin, SavedSession
 
 
 @pytest.fixture
@@ -42,3 +44,23 @@ def module_guest(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guest]:
     guest = Guest(tmp_path_factory.mktemp("guest"))
     yield guest
     guest.close()
+
+
+@pytest.fixture
+def begin(tmp_path: Path) -> Iterator[Begin]:
+    """Starts sessions that save; what is left of them ends with the test."""
+    sessions: list[SavedSession] = []
+
+    def make(name: str = "one", **options: Any) -> SavedSession:
+        sessions.append(SavedSession(tmp_path / name, **options))
+        return sessions[-1].start()
+
+    yield make
+    for session in sessions:
+        session.close()
+
+
+@pytest.fixture
+def session(begin: Begin) -> SavedSession:
+    """One session that saves."""
+    return begin()

@@ -1,0 +1,273 @@
+"""The state of a session in its kernel: saved after every cell, restored in a new kernel.
+
+Who owns what: this has the segments written and hands states to the init (`send`), which commits them in manifests; a
+restore reads both. Invariants: (1) a save changes nothing here until its state is handed over, so one that fails
+(disk full, quota, a child that died) leaves everything to the next one, whose state then covers several cells; (2) a
+state is handed over only after the segments it names; (3) user code that runs in a save (`__reduce__`, `__getstate__`)
+can refuse its own variable and nothing else; (4) nothing here is called from the midst of a cell but `fd`.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from base64 import b64decode, b64encode
+from typing import Any, Literal, NamedTuple
+
+from nl2code_guest.checkpoint.estimate import Estimate
+from nl2code_guest.checkpoint.forked_save import ForkedSave, SendSaved
+from nl2code_guest.checkpoint.manifests import MAX_STATE_BYTES
+from nl2code_guest.checkpoint.pickler import Refused, dump, load
+from nl2code_guest.checkpoint.quota import Quota
+from nl2code_guest.checkpoint.random_state import capture_random
+from nl2code_guest.checkpoint.reachability import EVERYTHING
+from nl2code_guest.checkpoint.recompute import ReplayTools
+from nl2code_guest.checkpoint.restore import Restore, RestoreReport, Unrestorable
+from nl2code_guest.checkpoint.save_work import Produced, SaveWork, WorkspaceChanges
+from nl2code_guest.checkpoint.saved_state import CellRecord, SavedState, decode_state, encode_changes
+from nl2code_guest.checkpoint.segments import SegmentWriter
+from nl2code_guest.checkpoint.settings import Settings
+from nl2code_guest.checkpoint.steady import SteadyGround
+from nl2code_guest.checkpoint.touched import Bindings, bindings, to_look_at, touched_by, variables
+from nl2code_guest.checkpoint.workspace_files import WorkspaceFiles
+from nl2code_guest.checkpoint.workspace_index import Index
+
+__all__ = ["RestoreReport", "SaveOutcome", "SendSaved", "SessionState", "Unrestorable", "Unsaved"]
+
+#: From here on a child saves: a fork costs some milliseconds, and so does hashing this much.
+FORK_BYTES = 32 << 20
+FORK_NAMES = 400
+#: Every so many saves everything is looked at, whatever the cells seem to have touched.
+VERIFY_EVERY = 20
+
+
+class Unsaved(NamedTuple):
+    """A save that did not succeed; the next one carries its changes too. The message is one sentence."""
+
+    message: str
+
+
+SaveOutcome = Literal["inline", "forked"] | Unsaved
+
+
+class SessionState:
+    """The state of one session."""
+
+    def __init__(
+        self,
+        folder: str,
+        workspace: str,
+        namespace: dict[str, Any],
+        *,
+        durable: bool,
+        quota_bytes: int | None,
+        send: SendSaved,
+        replay_tools: ReplayTools | None = None,
+    ) -> None:
+        """Made before the first cell: what the process is like then is nothing to save.
+
+        Args:
+            folder: The checkpoint folder.
+            namespace: That of the cells, which stays the same object.
+            send: Sends a header `{"type": "saved", "k", "want", "covers": [first, last], "full"}` and a state; also
+                called in a forked child.
+            replay_tools: Opens a cell that is run again, by its number: tools answer from the records of that cell
+                only. Without it, a cell that called a tool is never run again.
+        """
+        self._folder = folder
+        self._segments_folder = os.path.join(folder, "segments")
+        self._namespace = namespace
+        self._durable = durable
+        self._send = send
+        self._replay_tools = replay_tools
+        self._ground = SteadyGround()
+        self._settings = Settings(workspace, self._freeze, self._thaw)
+        self._files = WorkspaceFiles(workspace)
+        self._quota = Quota((workspace, folder), quota_bytes)
+        self._saved = SavedState()
+        #: The workspace as it was found last, and what of it is in no state yet.
+        self._index: Index = {}
+        self._changes = WorkspaceChanges()
+        #: Cells that are in no state yet.
+        self._cells: list[CellRecord] = []
+        self._before = Bindings({}, False)
+        #: A save under way: the child, and the cells and changes it has.
+        self._fork: ForkedSave | None = None
+        self._forked: tuple[list[CellRecord], WorkspaceChanges] = [], WorkspaceChanges()
+        #: Whether no cell has begun since the last one was saved.
+        self._idle = True
+        self._saves = 0
+
+    def fd(self) -> int | None:
+        """Readable when `settle` has something to take; None when no child saves."""
+        return self._fork.fd() if self._fork else None
+
+    def begin(self, k: int, code: str) -> bytes | None:
+        """Notes how things are before cell `k`.
+
+        Returns:
+            What came into the workspace from outside since the last cell, its contents made durable: a state that
+            only tells of files. None when nothing did, or when it could not be written; it is saved with the cell then.
+        """
+        with self._ground.held():
+            self._idle = False
+            changes = WorkspaceChanges()
+            try:
+                with SegmentWriter(self._segments_folder, k, self._durable, self._quota) as writer:
+                    captured = self._files.capture(self._index, writer)
+                    if writer.bytes_put:
+                        writer.commit()
+                changes.add(captured.entries, captured.removed)
+                self._index = captured.index
+                self._changes.add(captured.entries, captured.removed)
+            except OSError:
+                pass
+            self._before = bindings(self._namespace)
+            return encode_changes(changes.to_json()) if changes else None
+
+    def save(self, k: int, code: str, ms: float, tool_calls: int) -> SaveOutcome:
+        """Saves what cell `k` changed. Never raises: what goes wrong is told, and carried to the next save."""
+        with self._ground.held():
+            self._settle(True)
+            self._saves += 1
+            try:
+                return self._save_cell(k, code, ms, tool_calls)
+            except OSError as error:
+                return Unsaved(_sentence(error))
+            except Exception as error:
+                return Unsaved(f"What this cell left could not be saved ({type(error).__name__}: {error}).")
+
+    def settle(self, wait: bool) -> Unsaved | None:
+        """Takes the result of a child that saves. One that failed is made up for here when no cell has begun since.
+
+        Returns:
+            Why the cells that the child had are not saved; None when they are, or when the child still runs.
+        """
+        with self._ground.held():
+            return self._settle(wait)
+
+    def restore(self, head: int, at_start: bytes | None, exact: bool = True) -> RestoreReport:
+        """Brings back what was saved up to cell `head`, into the empty namespace.
+
+        Args:
+            at_start: What `begin` returned for the cell that ran when the last kernel died.
+            exact: Whether the workspace becomes what it was then. Else it holds no traces of cells after `head`, so
+                what differs came from outside and stays.
+
+        Raises:
+            Unrestorable: it can't be had; the session has to go on from a manifest before `k` of the error.
+        """
+        with self._ground.held():
+            restore = Restore(self._folder, self._namespace, self._files, self._settings, self._replay_tools)
+            report = restore.run(head, at_start, exact)
+            self._saved, self._index, self._changes = restore.saved, restore.index, restore.changes
+            return report
+
+    # --- saving ----------------------------------------------------------------------------------------------------
+
+    def _save_cell(self, k: int, code: str, ms: float, tool_calls: int) -> SaveOutcome:
+        unsure = bool(self._cells) or self._saves % VERIFY_EVERY == 0
+        touched = touched_by(code, f"<cell {k}>", self._before, self._namespace, self._saved)
+        # What an unsaved cell has defined leads to names that are not known yet.
+        accessed = frozenset((EVERYTHING,)) if self._cells else touched.accessed
+        self._cells.append(
+            CellRecord(k, code, tuple(sorted(touched.assigned)), tuple(sorted(accessed)), ms, tool_calls, False)
+        )
+        # Only now can it fail: the next save knows of this cell.
+        self._capture_workspace(k)
+        look_at = (EVERYTHING,) if unsure else accessed
+        names, parts = to_look_at(look_at, touched.assigned | touched.deleted, self._namespace, self._saved)
+        return self._run(self._work(names, parts))
+
+    def _capture_workspace(self, k: int) -> None:
+        with SegmentWriter(self._segments_folder, k, self._durable, self._quota) as writer:
+            captured = self._files.capture(self._index, writer)
+            if writer.bytes_put:
+                writer.commit()
+        self._index = captured.index
+        if captured.entries or captured.removed:
+            self._changes.add(captured.entries, captured.removed)
+            self._cells[-1] = self._cells[-1]._replace(wrote=True)
+
+    def _work(self, names: list[str], parts: set[str]) -> SaveWork:
+        return SaveWork(
+            self._segments_folder,
+            self._durable,
+            self._quota,
+            self._namespace,
+            self._saved,
+            names,
+            frozenset(variables(self._namespace)),
+            parts,
+            self._cells,
+            self._changes,
+            self._index,
+            self._settings.capture(),
+            capture_random(),
+        )
+
+    def _run(self, work: SaveWork) -> SaveOutcome:
+        estimate = Estimate(1 << 40)
+        estimate.add(self._namespace[name] for name in work.names)
+        size = max(estimate.bytes, sum(self._saved.components.by_id[id].size() for id in work.parts))
+        if size >= FORK_BYTES or len(work.names) >= FORK_NAMES:
+            try:
+                self._fork = ForkedSave(lambda: _to_send(work.produce(limited=False)), self._send, size)
+            except OSError:
+                # No room for another process; it takes longer here.
+                return self._run_here(work)
+            self._forked = self._cells, self._changes
+            self._cells, self._changes = [], WorkspaceChanges()
+            self._idle = True
+            return "forked"
+        return self._run_here(work)
+
+    def _run_here(self, work: SaveWork) -> SaveOutcome:
+        produced = work.produce(limited=True)
+        self._send(*_to_send(produced))
+        self._saved.apply(produced.delta)
+        self._cells, self._changes = [], WorkspaceChanges()
+        self._idle = True
+        return "inline"
+
+    def _settle(self, wait: bool) -> Unsaved | None:
+        outcome = self._fork.outcome(wait) if self._fork else None
+        if outcome is None:
+            return None
+        self._fork = None
+        cells, changes = self._forked
+        if outcome.kind == "saved":
+            self._saved.apply(decode_state(outcome.state))
+            return None
+        changes.add(self._changes.entries, self._changes.removed)
+        self._cells, self._changes = cells + self._cells, changes
+        if outcome.kind == "failed" and self._idle:
+            try:
+                names, parts = to_look_at((EVERYTHING,), (), self._namespace, self._saved)
+                self._run_here(self._work(names, parts))
+            except Exception as error:
+                return Unsaved(_sentence(error) if isinstance(error, OSError) else str(error))
+            return None
+        return Unsaved(f"What this cell left could not be saved: {outcome.message}")
+
+    # --- values of settings ----------------------------------------------------------------------------------------
+
+    def _freeze(self, value: object) -> str:
+        pickled = dump({"value": value}, self._namespace)
+        if pickled.buffers:
+            raise Refused("memory", "It is too large for a setting.")
+        return b64encode(pickled.stream).decode("ascii")
+
+    def _thaw(self, text: str) -> object:
+        return load(b64decode(text), [], self._namespace, self._namespace.__getitem__)["value"]
+
+
+def _to_send(produced: Produced) -> tuple[dict[str, Any], bytes]:
+    if len(produced.data) > MAX_STATE_BYTES:
+        raise OSError(errno.EFBIG, f"the state needs {len(produced.data) >> 20} MiB of {MAX_STATE_BYTES >> 20}")
+    return produced.header, produced.data
+
+
+def _sentence(error: OSError) -> str:
+    what = error.strerror or str(error)
+    return f"What this cell left could not be saved: {what}. It is kept in memory and saved with a later cell."
