@@ -51,6 +51,16 @@ CHANGES = {
         "o.p",
         "o.v",
     ),
+    "an item of a numpy array through a view": (
+        "import numpy as np\na = np.zeros(4)\nv = a[1:3]",
+        "v[0] = 7",
+        "(a.tolist(), v.tolist(), np.shares_memory(a, v))",
+    ),
+    "frame objects in a function's code": (
+        "import sys\nx = []\ndef f():\n    sys._getframe().f_globals['x'].append(1)",
+        "f()",
+        "x",
+    ),
     "a column of a frame": (
         "import pandas as pd\ndf = pd.DataFrame({'a': [1, 2]})\nother = df",
         "other['b'] = 3",
@@ -193,13 +203,13 @@ SCRIPT = [
     "    def put(self, n):\n        self.log.append(n)\n        Account.total += n",
     "a, b = Account('a'), Account('b')\nboth = [a, b]",
     "a.put(3); b.put(random.randint(1, 100))\nprint(Account.total)",
-    "import numpy as np\nnp.random.seed(1)\nm = np.random.rand(50, 3)",
+    "import numpy as np\nnp.random.seed(1)\nm = np.random.rand(50, 3)\ncol = m[:, 1]",
     "import pandas as pd\ndf = pd.DataFrame(m, columns=list('xyz'))\n"
     "df['text'] = ['t' + str(i % 7) for i in range(50)]",
     "def counter():\n    n = 0\n    def step():\n        nonlocal n\n        n += 1\n        return n\n"
     "    return step\nstep = counter()",
     "print(step(), step())",
-    "m[:, 1] = 0\nprint(m.sum(), df['y'].sum())",
+    "col[:] = 0\nprint(m.sum(), df['y'].sum())",
     "os.makedirs('out', exist_ok=True)\ndf.to_csv('out/t.csv', index=False)\nos.environ['STAGE'] = 'two'",
     "os.chdir('out')\nprint(sorted(os.listdir()))",
     "gen = (i * i for i in range(10))\nfirst = next(gen)",

@@ -6,8 +6,6 @@ another function gets its module's. Only what is in closures and defaults travel
 
 from __future__ import annotations
 
-import dis
-import functools
 import sys
 import types
 from typing import TYPE_CHECKING, Any
@@ -18,11 +16,6 @@ from nl2code_guest.checkpoint.references import import_named
 if TYPE_CHECKING:
     from nl2code_guest.checkpoint.pickling import Pickling
 
-_GLOBAL_OPS = frozenset(
-    name
-    for name in dis.opmap
-    if (name.endswith(("_GLOBAL", "_NAME")) and not name.startswith("IMPORT")) or name == "LOAD_FROM_DICT_OR_GLOBALS"
-)
 _ATTRIBUTES = ("__defaults__", "__kwdefaults__", "__doc__", "__qualname__", "__module__", "__type_params__")
 
 
@@ -80,16 +73,6 @@ def reduce_cell(_pickling: Pickling, cell: types.CellType) -> Any:
 def set_cell(cell: types.CellType, content: tuple[Any]) -> None:
     """Fills a cell once it exists."""
     (cell.cell_contents,) = content
-
-
-@functools.lru_cache(maxsize=4096)
-def global_names(code: types.CodeType) -> frozenset[str]:
-    """The global names that a code object and those within it read or bind; in a class body some may be its own."""
-    names = {str(step.argval) for step in dis.get_instructions(code) if step.opname in _GLOBAL_OPS}
-    for constant in code.co_consts:
-        if isinstance(constant, types.CodeType):
-            names |= global_names(constant)
-    return frozenset(names)
 
 
 def submodules(code: types.CodeType, roots: list[str]) -> set[str]:

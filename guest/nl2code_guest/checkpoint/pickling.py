@@ -17,7 +17,8 @@ from typing import Any
 
 import cloudpickle
 
-from nl2code_guest.checkpoint.functions import global_names, submodules
+from nl2code_guest.checkpoint.functions import submodules
+from nl2code_guest.checkpoint.reachability import names_in
 from nl2code_guest.checkpoint.references import descend, importable, path_in
 
 #: Buffers at least this large stay out of the stream; smaller ones cost more apart than within.
@@ -117,7 +118,7 @@ class Pickling(cloudpickle.Pickler):  # type: ignore[misc]
 
     def mention(self, code: types.CodeType) -> None:
         """Notes the globals of a function that is written, and the modules it reaches through them."""
-        names = global_names(code)
+        names = names_in(code)
         self.mentions |= names
         found = (self.namespace.get(name) for name in names)
         self.modules |= submodules(code, [module.__name__ for module in found if isinstance(module, types.ModuleType)])

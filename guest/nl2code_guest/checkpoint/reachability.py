@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import dis
+import functools
 import re
 import sys
 from collections.abc import Callable, Iterable
@@ -64,6 +65,7 @@ _MAX_FORMULA_CHARS = 2_000
 _frames = sys._current_frames
 
 
+@functools.lru_cache(maxsize=4096)
 def names_in(code: CodeType) -> frozenset[str]:
     """Global names that this code and the code inside it use; EVERYTHING among them when it may use any."""
     found: set[str] = set()

@@ -39,7 +39,7 @@ def reach_of(value: object, namespace: dict[str, Any]) -> Reach:
         if kind in _ATOMS or id(held) in seen or _is_apart(held, namespace):
             continue
         if kind is types.CodeType:
-            names |= names_in(held)  # type: ignore[arg-type]
+            names |= names_in(held)
             continue
         seen[id(held)] = held
         parts = _parts(held)
