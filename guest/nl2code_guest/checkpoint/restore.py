@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
+from nl2code_guest.checkpoint.forks import reseed
 from nl2code_guest.checkpoint.history import History
 from nl2code_guest.checkpoint.loading import Loading
 from nl2code_guest.checkpoint.lost import Lost, describe
@@ -56,6 +57,7 @@ class Restore:
         settings: Settings,
         replay_tools: ReplayTools | None,
     ) -> None:
+        self._folder = folder
         self._manifests = os.path.join(folder, "manifests")
         self._segments = Segments(os.path.join(folder, "segments"))
         self._namespace = namespace
@@ -91,6 +93,7 @@ class Restore:
         self._notes += self._settings.restore(self.saved.settings)
         if self.saved.random:
             restore_random(self.saved.random)
+        reseed(self._folder, head)
         self._show_sources()
         names = self.saved.names()
         lost = [describe(value) for name in names if type(value := self._namespace.get(name)) is Lost]
