@@ -185,4 +185,30 @@ LIBRARY: list[Kind] = group(
         """,
         "x[0]([1, 2]) == 2 and x[2]('a') == 'A'",
     ),
+    kept(
+        "module that a cell made",
+        """
+        import types
+        x = types.ModuleType('made')
+        exec('def get(): return k', x.__dict__)
+        x.k = 5
+        f = x.get
+        """,
+        "x.k = 6; assert x.get() == f() == 6",
+        "x.__name__ == 'made'",
+    ),
+    kept(
+        "ctypes structures and arrays",
+        """
+        import ctypes
+        class P(ctypes.Structure):
+            _fields_ = [('x', ctypes.c_int), ('y', ctypes.c_double)]
+            def total(self): return self.x + self.y
+        x = P(1, 2.5)
+        y = (ctypes.c_int * 3)(1, 2, 3)
+        """,
+        "x.total() == 3.5",
+        "type(x) is P",
+        "list(y) == [1, 2, 3]",
+    ),
 )

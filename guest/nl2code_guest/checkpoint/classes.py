@@ -7,9 +7,14 @@ class's own attributes, which are saved as they are.
 from __future__ import annotations
 
 import abc
+import contextlib
 import enum
+import sys
 import types
 from typing import TYPE_CHECKING, Any, cast
+
+from nl2code_guest.checkpoint.ctypes_classes import has_metaclass_of_its_own, reduce_compiled_class
+from nl2code_guest.checkpoint.references import is_builtin
 
 if TYPE_CHECKING:
     from nl2code_guest.checkpoint.pickling import Pickling
@@ -37,6 +42,8 @@ def class_by_value(kind_of: type) -> Any:
     """Metaclass, name, bases and slots; attributes are state, so that a class may hold itself and its instances."""
     if issubclass(kind_of, enum.Enum):
         return _enum_by_value(kind_of)
+    if has_metaclass_of_its_own(kind_of):
+        return reduce_compiled_class(kind_of)
     own = type.__dict__["__dict__"].__get__(kind_of)
     start = {name: own[name] for name in ("__module__", "__slots__") if name in own}
     start["__qualname__"] = type.__dict__["__qualname__"].__get__(kind_of)
@@ -50,7 +57,7 @@ def class_by_value(kind_of: type) -> Any:
 def make_class(metaclass: type, name: str, bases: tuple[type, ...], start: dict[str, Any]) -> type:
     """The bare class. `__init_subclass__` of a base does nothing meanwhile: it did its work when the cell ran."""
     muted = next((base for base in _mro_of(bases) if "__init_subclass__" in vars(base)), object)
-    if muted is object or not muted.__flags__ & 1 << 9:
+    if is_builtin(muted):
         return cast(type, type.__new__(metaclass, name, bases, start))
     hook = vars(muted)["__init_subclass__"]
     type.__setattr__(muted, "__init_subclass__", classmethod(lambda cls, **_options: None))
@@ -147,6 +154,10 @@ def _attributes(kind_of: type) -> dict[str, Any]:
         if type(value) in (types.MemberDescriptorType, types.GetSetDescriptorType) and value.__objclass__ is kind_of:
             continue
         kept[name] = value
+    if sys.version_info >= (3, 14):
+        # What gives them is a function over the body of the class.
+        with contextlib.suppress(Exception):
+            kept["__annotations__"] = kind_of.__annotations__
     return kept
 
 

@@ -11,6 +11,7 @@ import types
 from typing import TYPE_CHECKING, Any
 
 from nl2code_guest.checkpoint import caches
+from nl2code_guest.checkpoint.live_objects import made_up_module
 from nl2code_guest.checkpoint.references import import_named
 
 if TYPE_CHECKING:
@@ -41,9 +42,12 @@ def function_by_value(pickling: Pickling, function: types.FunctionType) -> Any:
         pickling.mention(code)
     module = _module_of(function)
     made: tuple[Any, ...]
+    made_up = None if module is not None else made_up_module(function.__globals__)
     if module is not None:
         pickling.require(module)
         made = make_library_function, (code, module, function.__name__, closure)
+    elif made_up is not None:
+        made = make_function_of, (code, made_up, function.__name__, closure)
     else:
         made = types.FunctionType, (code, function.__globals__, function.__name__, None, closure)
     return *made, (state, function.__dict__), None, None, set_function
@@ -52,6 +56,11 @@ def function_by_value(pickling: Pickling, function: types.FunctionType) -> Any:
 def make_library_function(code: types.CodeType, module: str, name: str, closure: tuple[Any, ...]) -> types.FunctionType:
     """A function that lives in a library's module without being an attribute of it."""
     return types.FunctionType(code, import_named(module).__dict__, name, None, closure)
+
+
+def make_function_of(code: types.CodeType, module: types.ModuleType, name: str, closure: Any) -> types.FunctionType:
+    """A function of a module that cells made."""
+    return types.FunctionType(code, module.__dict__, name, None, closure)
 
 
 def set_function(function: types.FunctionType, state: tuple[dict[str, Any], dict[str, Any]]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import types
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from nl2code_guest.checkpoint.pickling import Handler, Pickling
 
 _NOTHING = object()
+_OF_MODULE = frozenset({"__builtins__", "__loader__", "__spec__"})
 
 #: One object per process, which other code looks up by this name.
 LIVE = (
@@ -29,19 +31,34 @@ def live_handlers() -> dict[type, Handler]:
     return {type(value): reduce_live for value in found if value is not _NOTHING}
 
 
-def reduce_live(_pickling: Pickling, value: Any) -> Any:
+def reduce_live(pickling: Pickling, value: Any) -> Any:
     """The name of a live object; another one of its type as pickle does it."""
     for module, name in LIVE:
         if module in sys.modules and sys.modules[module].__dict__.get(name, _NOTHING) is value:
+            pickling.constants.add(id(value))
             return import_attribute, (module, name)
     return NotImplemented
 
 
 def reduce_module(pickling: Pickling, module: types.ModuleType) -> Any:
-    """A module that can be imported, by its name."""
+    """A module that can be imported, by its name; one that cells made, with what is in it."""
     name = module.__name__
     if sys.modules.get(name) is not module:
-        return NotImplemented
+        state = {key: value for key, value in module.__dict__.items() if key not in _OF_MODULE}
+        return types.ModuleType, (name,), state, None, None, set_module_dict
     if name != MAIN:
         pickling.require(name)
     return import_named, (name,)
+
+
+def set_module_dict(module: types.ModuleType, state: dict[str, Any]) -> None:
+    """Everything in a module that cells made."""
+    module.__dict__.update(state)
+
+
+def made_up_module(names: dict[str, Any]) -> types.ModuleType | None:
+    """The module whose globals these are, where it is none that can be imported."""
+    if "__spec__" not in names:
+        return None
+    found = (holder for holder in gc.get_referrers(names) if type(holder) is types.ModuleType)
+    return next((module for module in found if module.__dict__ is names), None)

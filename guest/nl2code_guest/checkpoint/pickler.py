@@ -10,6 +10,7 @@ from __future__ import annotations
 import gc
 import io
 import pickle
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from nl2code_guest.checkpoint.pickling import Pickling, given
 from nl2code_guest.checkpoint.reached import links
 from nl2code_guest.checkpoint.reducers import add_libraries, handler_of
 from nl2code_guest.checkpoint.references import MAIN, follow
-from nl2code_guest.checkpoint.refusals import Refused, classify, is_lock, type_name
+from nl2code_guest.checkpoint.refusals import Refused, classify, is_lock, tell, type_name
 
 __all__ = ["Pickled", "Refused", "Unloadable", "dump", "load"]
 
@@ -52,18 +53,32 @@ def dump(names: dict[str, object], namespace: dict[str, Any]) -> Pickled:
 
     User code may run (`__reduce__`, `__getstate__`); whatever it raises is a refusal.
     """
-    for value in names.values():
-        if is_lock(value):
-            raise Refused("lock")
     add_libraries()
-    with _no_collection():
-        pickling = _written(names, namespace, frozenset())
-        shared = shared_owners(pickling) if pickling.views else None
-        if shared:
-            pickling = _written(names, namespace, frozenset(shared))
-        found = links(pickling)
+    pickling = Pickling(names, namespace, handler_of, frozenset())
+    try:
+        with _no_collection():
+            if any(map(is_lock, names.values())):
+                raise Refused("lock")
+            pickling.write(dict(names))
+            shared = shared_owners(pickling) if pickling.views else None
+            if shared:
+                pickling = Pickling(names, namespace, handler_of, frozenset(shared))
+                pickling.write(dict(names))
+            found = links(pickling)
+    except BaseException as error:
+        refused = classify(error, type_name(pickling.last) if pickling.last else None)
+    else:
+        return _pickled(pickling, found)
+    try:
+        raise refused.with_traceback(None)
+    finally:
+        # A frame that holds its own error keeps the variables alive until the collector comes.
+        del refused, pickling
+
+
+def _pickled(pickling: Pickling, found: dict[int, Any]) -> Pickled:
     return Pickled(
-        pickling.file.getbuffer(),
+        memoryview(pickling.file.getvalue()),
         pickling.buffers,
         frozenset(found),
         [found, pickling.detached],
@@ -71,17 +86,6 @@ def dump(names: dict[str, object], namespace: dict[str, Any]) -> Pickled:
         pickling.mentions,
         pickling.modules,
     )
-
-
-def _written(names: dict[str, object], namespace: dict[str, Any], shared: frozenset[int]) -> Pickling:
-    pickling = Pickling(names, namespace, handler_of, shared)
-    try:
-        pickling.write(dict(names))
-    except BaseException as error:
-        refused = classify(error, type_name(pickling.last) if pickling.last else None)
-    else:
-        return pickling
-    raise refused
 
 
 def load(
@@ -100,11 +104,13 @@ def load(
 
     unpickler = _Unpickler(stream, buffers, given(namespace, fetch), fetch)
     try:
-        with _no_collection():
+        with _no_collection(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
             loaded: dict[str, object] = unpickler.load()
+    except (Unloadable, Refused) as error:
+        message = str(error)
     except BaseException as error:
-        refused = classify(error, None)
-        message = refused.message if isinstance(error, Refused) else f"{type(error).__name__}: {error}"[:300]
+        message = tell(error)
     else:
         return loaded
     raise Unloadable(message)

@@ -8,6 +8,7 @@ identity even where they are exact dicts, which no reducer ever sees.
 from __future__ import annotations
 
 import builtins
+import functools
 import io
 import pickle
 import sys
@@ -56,7 +57,8 @@ class Pickling(cloudpickle.Pickler):  # type: ignore[misc]
         self.file = io.BytesIO()
         #: Buffers beside the stream, in the order in which it asks for them.
         self.buffers: list[pickle.PickleBuffer] = []
-        super().__init__(self.file, protocol=5, buffer_callback=self._take_buffer)
+        # Not a method: the pickler would hold itself, and all it has seen, until the collector comes.
+        super().__init__(self.file, protocol=5, buffer_callback=functools.partial(_stays_within, self.buffers))
         self.namespace = namespace
         self.shared = shared
         self.needs: set[str] = set()
@@ -135,11 +137,12 @@ class Pickling(cloudpickle.Pickler):  # type: ignore[misc]
             memo.pop(id(value), None)
         return memo
 
-    def _take_buffer(self, buffer: pickle.PickleBuffer) -> bool:
-        if memoryview(buffer).nbytes < OUT_OF_BAND_BYTES:
-            return True
-        self.buffers.append(buffer)
-        return False
+
+def _stays_within(buffers: list[pickle.PickleBuffer], buffer: pickle.PickleBuffer) -> bool:
+    if memoryview(buffer).nbytes < OUT_OF_BAND_BYTES:
+        return True
+    buffers.append(buffer)
+    return False
 
 
 def _fetch(path: str) -> Any:

@@ -20,7 +20,8 @@ import uuid
 import weakref
 from typing import TYPE_CHECKING, Any
 
-from nl2code_guest.checkpoint.references import MAIN, importable
+from nl2code_guest.checkpoint.library_constants import constants
+from nl2code_guest.checkpoint.references import module_of
 
 if TYPE_CHECKING:
     from nl2code_guest.checkpoint.pickling import Pickling
@@ -71,18 +72,21 @@ _VALUES: tuple[type, ...] = (
 _VALUE_FAMILIES = (enum.Enum, types.BuiltinFunctionType, datetime.tzinfo)
 _COMPILED_FUNCTIONS = ("cython_function_or_method", "fused_cython_function")
 #: Modules whose objects never change.
-_IMMUTABLE_MODULES = ("typing", "numpy.dtypes", "pandas._libs.tslibs", "pyarrow.", "polars.")
-_CONTAINERS = (list, dict, set, bytearray)
+_IMMUTABLE_MODULES = ("typing", "numpy.dtypes", "pandas._libs.tslibs", "pyarrow.", "polars.datatypes")
 
 
 class _Verdicts(dict[type, bool]):
     """Whether objects of a type can link variables; computed once per type."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._families = (*_VALUE_FAMILIES, *_pandas_values())
+
     def __missing__(self, kind_of: type) -> bool:
-        module = str(type.__dict__["__module__"].__get__(kind_of))
+        module = module_of(kind_of)
         linking = not (
             kind_of in _VALUES
-            or issubclass(kind_of, (*_VALUE_FAMILIES, *_pandas_values()))
+            or issubclass(kind_of, self._families)
             or kind_of.__name__ in _COMPILED_FUNCTIONS
             or (module == "numpy" and not hasattr(kind_of, "setflags"))
             or module.startswith(_IMMUTABLE_MODULES)
@@ -103,10 +107,10 @@ def links(pickling: Pickling) -> dict[int, Any]:
     memo = pickling.written()
     verdicts = _Verdicts()
     found = {at: value for at, (_, value) in memo.items() if verdicts[type(value)]}
-    kinds = verdicts.keys() - set(_CONTAINERS)
-    skipped = set(pickling.constants)
+    kinds = verdicts.keys() - {list, dict, set, bytearray}
     for kind_of in kinds:
-        skipped.update(_constants(kind_of) if verdicts[kind_of] else ())
+        pickling.require(module_of(kind_of))
+    skipped = pickling.constants | constants([kind_of for kind_of in kinds if verdicts[kind_of]], found)
     if any(map(_is_dtype, kinds)):
         for _, value in memo.values():
             if _is_dtype(type(value)) and value.fields is not None:
@@ -117,23 +121,6 @@ def links(pickling: Pickling) -> dict[int, Any]:
         owner = views[0][0]
         found[id(owner)] = owner
     return found
-
-
-def _constants(kind_of: type) -> list[int]:
-    """Ids of the containers that a library's class keeps in its attributes, such as `DataFrame._metadata`."""
-    return [
-        id(held)
-        for base in type.__dict__["__mro__"].__get__(kind_of)
-        for name in _container_names(base)
-        if isinstance(held := base.__dict__.get(name), _CONTAINERS)
-    ]
-
-
-@functools.lru_cache(maxsize=4096)
-def _container_names(base: type) -> tuple[str, ...]:
-    if base.__module__ == MAIN or importable(base) is None:
-        return ()
-    return tuple(name for name, held in base.__dict__.items() if isinstance(held, _CONTAINERS))
 
 
 def _is_dtype(kind_of: type) -> bool:

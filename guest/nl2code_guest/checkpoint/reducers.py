@@ -37,6 +37,7 @@ from nl2code_guest.checkpoint import (
     weak_references,
 )
 from nl2code_guest.checkpoint.pickling import Handler, Pickling
+from nl2code_guest.checkpoint.references import module_of
 from nl2code_guest.checkpoint.refusals import Refused, refused_kind
 
 _FILES = (io.TextIOWrapper, io.BufferedReader, io.BufferedWriter, io.BufferedRandom, io.FileIO)
@@ -111,7 +112,7 @@ def handler_of(kind_of: type) -> Handler | None:
     for base in type.__dict__["__mro__"].__get__(kind_of):
         if base in _FAMILIES:
             return _FAMILIES[base]
-    if kind_of.__module__ == "itertools" and sys.version_info >= (3, 12):
+    if module_of(kind_of) == "itertools" and sys.version_info >= (3, 12):
         return views.reduce_iterator
     return user_reduction.handler_for(kind_of)
 

@@ -17,6 +17,8 @@ from nl2code_guest.checkpoint.refusals import Refused
 MAIN = "__main__"
 
 _MISSING = object()
+#: Py_TPFLAGS_IMMUTABLETYPE
+_IMMUTABLE = 1 << 8
 
 
 def importable(value: Any) -> str | None:
@@ -57,6 +59,20 @@ def follow(root: Any, path: str) -> Any:
     if found is _MISSING:
         raise Refused("gone", f"{path.split('.')[0]} has no {path} any more.")
     return found
+
+
+def module_of(kind_of: type) -> str:
+    """The module that a type says it is from, whatever its metaclass does about it."""
+    try:
+        module = type.__dict__["__module__"].__get__(kind_of)
+    except AttributeError:
+        return ""
+    return module if type(module) is str else ""
+
+
+def is_builtin(kind_of: type) -> bool:
+    """Whether C code defines a type, so that nothing of Python's can be changed about it."""
+    return bool(kind_of.__flags__ & _IMMUTABLE)
 
 
 def import_attribute(module: str, path: str) -> Any:

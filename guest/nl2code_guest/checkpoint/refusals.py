@@ -6,7 +6,8 @@ A refusal is about one variable. Its `kind` is stable: the host and the tests na
 from __future__ import annotations
 
 import sys
-from typing import Any
+
+from nl2code_guest.time_limit import TooSlow
 
 #: kind -> what it is and what to do about it.
 _SENTENCES: dict[str, str] = {
@@ -35,6 +36,7 @@ _SENTENCES: dict[str, str] = {
     "weak-proxy": "A weakref.proxy can't be saved; use `weakref.ref`.",
     "iterator": "This iterator can't be saved; keep a list of what it yields.",
     "too-deep": "It is nested too deeply to be saved; keep it in a flat form, a list or a table.",
+    "too-slow": "Saving it takes too long; keep what it was made from, and make it in the cell that uses it.",
     "memory": "It is too large to be saved in the memory that is left; keep less of it.",
 }
 
@@ -140,8 +142,10 @@ def is_lock(value: object) -> bool:
 def type_name(kind_of: type) -> str:
     """Module and name of a type, whatever its metaclass does about them."""
     name = type.__dict__["__qualname__"].__get__(kind_of)
-    module: Any = type.__dict__["__module__"].__get__(kind_of)
-    return f"{module}.{name}"[:200]
+    try:
+        return f"{type.__dict__['__module__'].__get__(kind_of)}.{name}"[:200]
+    except AttributeError:
+        return str(name)[:200]
 
 
 def classify(error: BaseException, culprit: str | None) -> Refused:
@@ -150,13 +154,14 @@ def classify(error: BaseException, culprit: str | None) -> Refused:
         return error
     if isinstance(error, RecursionError):
         return Refused("too-deep")
+    if isinstance(error, TooSlow):
+        return Refused("too-slow")
     if isinstance(error, MemoryError):
         return Refused("memory")
-    told = f"{type(error).__name__}: {_text(error)}"
     what = f"An object of type {culprit}" if culprit else "A part of it"
     return Refused(
         "unpicklable",
-        f"{what} can't be saved ({told}); keep what it was made from, and make it in the cell that uses it.",
+        f"{what} can't be saved ({tell(error)}); keep what it was made from, and make it in the cell that uses it.",
     )
 
 
@@ -170,8 +175,10 @@ def _is_named(base: type, name: str) -> bool:
     return found is base or not isinstance(found, type)
 
 
-def _text(error: BaseException) -> str:
+def tell(error: BaseException) -> str:
+    """An error in one line, whatever its class does about it."""
     try:
-        return " ".join(str(error).split())[:200]
+        text = " ".join(str(error).split())[:200]
     except BaseException:
-        return "(no message)"
+        text = "(no message)"
+    return f"{type.__dict__['__qualname__'].__get__(type(error))}: {text}"

@@ -6,7 +6,7 @@ import collections
 import types
 from typing import TYPE_CHECKING, Any
 
-from nl2code_guest.checkpoint.references import MAIN
+from nl2code_guest.checkpoint.references import MAIN, is_builtin
 
 if TYPE_CHECKING:
     from nl2code_guest.checkpoint.pickling import Handler, Pickling
@@ -20,7 +20,7 @@ _CALLED = (collections.defaultdict, collections.OrderedDict, collections.deque, 
 def handler_for(kind_of: type) -> Handler | None:
     """What reduces objects of a class with methods of its own that matter here."""
     mro: tuple[type, ...] = type.__dict__["__mro__"].__get__(kind_of)
-    bodies = [type.__dict__["__dict__"].__get__(base) for base in mro if not _is_builtin(base)]
+    bodies = [type.__dict__["__dict__"].__get__(base) for base in mro if not is_builtin(base)]
     cells = [body for body in bodies if body.get("__module__") == MAIN]
     if any(name in body for body in cells for name in _REDUCES):
         return reduce_by_user
@@ -84,8 +84,4 @@ def set_container(value: Any, state: tuple[Any, Any, list[Any], Any]) -> None:
 
 
 def _builtin_base(kind_of: type) -> type:
-    return next(base for base in kind_of.__mro__ if _is_builtin(base))
-
-
-def _is_builtin(kind_of: type) -> bool:
-    return not kind_of.__flags__ & 1 << 9
+    return next(base for base in kind_of.__mro__ if is_builtin(base))
