@@ -326,6 +326,22 @@ CLASSES: list[Kind] = group(
         "o.tag == 't' and list(o) == ['z'] and type(o) is O and list(q) == [1, 2] and q.maxlen == 2",
     ),
     kept(
+        "wrapper that passes attributes on, frozen object",
+        """
+        class W:
+            def __init__(self, inner): self.inner = inner
+            def __getattr__(self, name): return getattr(self.inner, name)
+        class F:
+            __slots__ = ('v',)
+            def __init__(self, v): object.__setattr__(self, 'v', v)
+            def __setattr__(self, name, value): raise AttributeError('frozen')
+        x = W([1])
+        y = F(x)
+        """,
+        "x.append(2); assert x.inner == [1, 2]",
+        "y.v is x",
+    ),
+    kept(
         "object with a lock",
         """
         import threading

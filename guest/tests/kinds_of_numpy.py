@@ -149,6 +149,20 @@ NUMPY: list[Kind] = group(
         "x.sum() == 4 and (y * y.T)[0, 0] == 5",
     ),
     kept(
+        "array of a class of its own",
+        """
+        import numpy as np
+        class Info(np.ndarray):
+            def __new__(cls, data, info):
+                o = np.asarray(data).view(cls)
+                o.info = info
+                return o
+            def __array_finalize__(self, o): self.info = getattr(o, 'info', None)
+        x = Info([1, 2], {'unit': 'm'})
+        """,
+        "type(x) is Info and x.info == {'unit': 'm'} and (x + 1).info is x.info and x.tolist() == [1, 2]",
+    ),
+    kept(
         "memory-mapped array",
         """
         import numpy as np, os, tempfile

@@ -230,3 +230,48 @@ def test_names_that_share_or_need_each_other_are_one_variable() -> None:
 def test_circles_through_shared_objects_are_one_variable() -> None:
     groups = covariables({"a": {1}, "b": {1}, "c": set()}, {"a": {"c"}, "c": {"b"}})
     assert sorted(map(sorted, groups)) == [["a", "b", "c"]]
+
+
+def test_what_has_not_changed_is_pickled_to_the_same_bytes() -> None:
+    namespace = cells(
+        "class A:\n  seen = []\n  def __init__(self): A.seen.append(self)\na = A()\n"
+        "d = {'x': [a, {1, 'b'}], 'f': len}\ndef f(x=[1]): return lambda: x"
+    )
+    for name in ("A", "a", "d", "f"):
+        assert dumped(namespace, name).stream == dumped(namespace, name).stream
+
+
+def test_the_modules_that_loading_needs_are_named() -> None:
+    namespace = cells("import decimal, xml.dom.minidom\nx = decimal.Decimal(1)\ndef f(): return xml.dom.minidom")
+    assert dumped(namespace, "x").modules == {"decimal"}
+    assert {"xml", "xml.dom", "xml.dom.minidom"} <= dumped(namespace, "f").modules
+    namespace = cells("class A: pass\na = A()")
+    assert dumped(namespace, "a").modules == set()
+
+
+def test_a_refusal_names_what_can_t_be_saved_and_what_to_do() -> None:
+    namespace = cells("class Kept:\n  def __init__(self): self.rows = (i for i in ())\nx = {'k': [Kept()]}")
+    with pytest.raises(Refused) as refused:
+        dumped(namespace, "x")
+    assert refused.value.kind == "generator"
+    assert refused.value.message == (
+        "A generator can't be saved; keep a list of what it yields, or make it in the cell that uses it."
+    )
+
+
+def test_an_error_of_a_hostile_class_is_told_whatever_it_does() -> None:
+    code = """
+class Meta(type):
+    @property
+    def __name__(cls): raise ValueError
+    @property
+    def __module__(cls): raise ValueError
+class Silent(Exception, metaclass=Meta):
+    def __str__(self): raise SystemExit
+class Bad:
+    def __reduce__(self): raise Silent
+x = Bad()
+"""
+    with pytest.raises(Refused) as refused:
+        dumped(cells(code), "x")
+    assert "(Silent: (no message))" in refused.value.message

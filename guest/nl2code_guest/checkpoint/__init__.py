@@ -20,6 +20,11 @@ segments that no manifest names are rubbish and are swept.
 | `workspace_index.py` | what a state says of files, and when a file is certainly unchanged |
 | `file_contents.py`, `file_copy.py` | contents as chunks, copied inside the system |
 | `folder_access.py`, `input_links.py` | going into folders without following links; links to inputs |
+| `pickler.py` | variables to a stream and buffers, and back; `pickling.py` is one such pickle |
+| `reducers.py` | which of the files beside it handles which type; `refusals.py` says what nothing handles |
+| `references.py` | what is named instead of saved: what can be imported, and top-level names of the session |
+| `functions.py`, `classes.py`, `arrays.py`, `frames.py`, `arrow_tables.py`, … | how objects of a kind are saved |
+| `reached.py`, `covariables.py` | which objects tie variables together, and which variables are one for that |
 | `quota.py` | what a session may still write |
 | `fail_points.py` | named places where a test may have the process killed |
 

@@ -13,6 +13,8 @@ import pickle
 import sys
 from typing import TYPE_CHECKING, Any
 
+from nl2code_guest.checkpoint.references import MAIN, module_of
+
 if TYPE_CHECKING:
     from nl2code_guest.checkpoint.pickling import Handler, Pickling
 
@@ -24,7 +26,7 @@ _MIN_PACKED = 64
 
 def handlers() -> tuple[dict[type, Handler], dict[type, Handler]]:
     """The handlers of exact types and of families, for numpy."""
-    return {_numpy().ndarray: reduce_array}, {}
+    return {_numpy().ndarray: reduce_array}, {_numpy().ndarray: reduce_derived_array}
 
 
 def detached(pickling: Pickling, array: Any) -> Any:
@@ -45,6 +47,22 @@ def reduce_array(pickling: Pickling, array: Any) -> Any:
                 if reduced is not None:
                     return reduced
     return _as_memory(array)
+
+
+def reduce_derived_array(_pickling: Pickling, array: Any) -> Any:
+    """As numpy does it; of an object of a cell's class the attributes too, which numpy leaves behind."""
+    kind_of = type(array)
+    attributes = getattr(array, "__dict__", None)
+    if module_of(kind_of) != MAIN or kind_of.__reduce__ is not _numpy().ndarray.__reduce__ or not attributes:
+        return NotImplemented
+    make, arguments, state = array.__reduce__()
+    return make, arguments, (state, attributes), None, None, set_derived_array
+
+
+def set_derived_array(array: Any, state: tuple[Any, dict[str, Any]]) -> None:
+    """Elements and attributes."""
+    array.__setstate__(state[0])
+    array.__dict__.update(state[1])
 
 
 def shared_owners(pickling: Pickling) -> set[int]:

@@ -19,7 +19,9 @@ from nl2code_guest.checkpoint.references import is_builtin
 if TYPE_CHECKING:
     from nl2code_guest.checkpoint.pickling import Pickling
 
-_OWN = frozenset({"__dict__", "__weakref__", "__module__", "__slots__", "_abc_impl", "__abstractmethods__"})
+_OWN = frozenset(
+    {"__dict__", "__weakref__", "__module__", "__slots__", "__slotnames__", "_abc_impl", "__abstractmethods__"}
+)
 _LATE = frozenset({"__annotate_func__", "__annotations_cache__"})
 _BUILTIN_TYPES = {id(value): name for name, value in vars(types).items() if isinstance(value, type)}
 _ENUM_OWN = frozenset({"__new__", "__reduce_ex__", "__members__"})

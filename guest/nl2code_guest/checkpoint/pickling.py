@@ -20,7 +20,7 @@ import cloudpickle
 
 from nl2code_guest.checkpoint.functions import submodules
 from nl2code_guest.checkpoint.reachability import names_in
-from nl2code_guest.checkpoint.references import descend, importable, path_in
+from nl2code_guest.checkpoint.references import MAIN, descend, importable, path_in
 
 #: Buffers at least this large stay out of the stream; smaller ones cost more apart than within.
 OUT_OF_BAND_BYTES = 32 << 10
@@ -28,7 +28,7 @@ OUT_OF_BAND_BYTES = 32 << 10
 #: The recursion that a pickle may use: a level of nesting takes three or four of these. The C stack carries it.
 RECURSION = 6_000
 
-_EVERYWHERE = ("builtins", "cloudpickle", __name__.partition(".")[0])
+_EVERYWHERE = (MAIN, "builtins", "cloudpickle", __name__.partition(".")[0])
 
 Handler = Callable[["Pickling", Any], Any]
 
@@ -127,7 +127,7 @@ class Pickling(cloudpickle.Pickler):  # type: ignore[misc]
 
     def require(self, module: str) -> None:
         """Notes a module that loading imports; those that every kernel has are left out."""
-        if not module.startswith(_EVERYWHERE):
+        if module in sys.modules and not module.startswith(_EVERYWHERE):
             self.modules.add(module)
 
     def written(self) -> dict[int, tuple[int, Any]]:
