@@ -52,6 +52,10 @@ def test_sizes_are_right_to_within_a_factor_of_two(value: object, size: int) -> 
     assert size / 2 <= estimate(value) <= size * 2
 
 
+def test_modules_and_classes_take_nothing_from_what_comes_after_them() -> None:
+    assert estimate(np, pd, pa, Held, estimate, *([[n] * 50] for n in range(500)), np.zeros(MB)) > 8 * MB
+
+
 def test_what_is_held_twice_counts_once() -> None:
     shared = np.zeros(MB)
     assert estimate([shared], {"a": shared}, shared) < 9 * MB
@@ -96,5 +100,5 @@ def test_no_code_of_the_user_runs() -> None:
 
 def test_it_stops_when_there_is_enough() -> None:
     found = Estimate(MB)
-    found.add(np.zeros(MB) for _ in range(1000))
+    found.add([np.zeros(MB) for _ in range(5)])
     assert found.bytes < 10 * MB

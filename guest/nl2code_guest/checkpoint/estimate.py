@@ -7,13 +7,17 @@ knows the size of the last save takes the larger of both.
 from __future__ import annotations
 
 import sys
+import types
 from collections.abc import Callable, Iterable
 from typing import Any
 
 _MOST_OBJECTS = 600
 _SAMPLE = 8
-_SMALL = frozenset((int, float, complex, bool, type(None), type, range, slice))
+_SMALL = frozenset((int, float, complex, bool, type(None), range, slice))
+_CONTAINERS: tuple[type, ...] = (list, tuple, set, frozenset, dict)
 _modules, _getsizeof = sys.modules, sys.getsizeof
+
+Measure = Callable[[Any], int]
 
 
 class Estimate:
@@ -24,40 +28,61 @@ class Estimate:
         self._enough = enough
         self._looks = _MOST_OBJECTS
         self._seen: set[int] = set()
+        self._measures: dict[type, Measure | None] = {}
         self.bytes = 0
 
     def add(self, values: Iterable[object]) -> None:
         """Adds these values."""
+        nested: list[object] = []
+        # What says its size itself comes first, so that no budget is gone when it is its turn.
         for value in values:
+            if self.bytes >= self._enough:
+                return
+            known = self._known_size(value)
+            if known is None:
+                nested.append(value)
+            else:
+                self.bytes += known
+        for value in nested:
             if self.bytes >= self._enough or self._looks <= 0:
                 return
             self.bytes += self._size(value, 10)
 
-    def _size(self, value: object, depth: int) -> int:
+    def _known_size(self, value: object) -> int | None:
         kind = type(value)
         if kind in _SMALL:
             return 32
+        if id(value) in self._seen:
+            return 8
+        try:
+            measure = self._measures[kind]
+        except KeyError:
+            measure = self._measures[kind] = _measure_of(kind)
+        if measure is None:
+            return None
+        self._seen.add(id(value))
+        try:
+            return measure(value)
+        except Exception:
+            return 64
+
+    def _size(self, value: object, depth: int) -> int:
         self._looks -= 1
         if self._looks <= 0 or id(value) in self._seen:
             return 64
-        self._seen.add(id(value))
-        if kind is str or kind is bytes or kind is bytearray:
-            return 50 + len(value)  # type: ignore[arg-type]
-        try:
-            known = _library_size(value)
-        except Exception:
-            known = 64
+        known = self._known_size(value)
         if known is not None:
             return known
+        self._seen.add(id(value))
         if depth == 0:
             return _own_size(value)
-        if isinstance(value, list | tuple | set | frozenset | dict):
+        if issubclass(type(value), _CONTAINERS):
             return self._sampled(value, depth)
         attributes = _attributes(value)
         return _own_size(value) + sum(self._size(held, depth - 1) for held in list(attributes.values())[:64])
 
     def _sampled(self, value: Any, depth: int) -> int:
-        plain = next(base for base in (list, tuple, set, frozenset, dict) if isinstance(value, base))
+        plain: Any = next(base for base in _CONTAINERS if issubclass(type(value), base))
         length = plain.__len__(value)
         if length == 0:
             return 64
@@ -72,7 +97,7 @@ class Estimate:
                 if len(items) == _SAMPLE:
                     break
         sampled = sum(self._size(item, depth - 1) for item in items)
-        return 64 + 8 * length + sampled * length // len(items)
+        return 64 + 8 * int(length) + sampled * int(length) // len(items)
 
 
 def _own_size(value: object) -> int:
@@ -93,28 +118,31 @@ def _attributes(value: object) -> dict[str, Any]:
     return found if type(found) is dict else {}
 
 
-def _library_size(value: Any) -> int | None:
-    """Bytes of a library's table or array; None for everything else."""
-    for module, measure in _MEASURES:
-        if module in _modules and (found := measure(_modules[module], value)) is not None:
-            return found
+def _measure_of(kind: type) -> Measure | None:
+    """How to measure what says its size itself; None for everything else. Asks the type: a value may lie about it."""
+    if issubclass(kind, type | types.ModuleType | types.FunctionType):
+        return lambda _value: 200
+    if kind in (str, bytes, bytearray):
+        return lambda value: 50 + len(value)
+    for module, names, measure in _LIBRARIES:
+        # It may be half imported.
+        found = vars(_modules[module]) if module in _modules else {}
+        if issubclass(kind, tuple(found[name] for name in names if name in found)):
+            return measure
     return None
 
 
-def _numpy(numpy: Any, value: Any) -> int | None:
-    if not isinstance(value, numpy.ndarray):
-        return None
+def _numpy_bytes(value: Any) -> int:
     # Strings of an object array cost more than the pointers to them.
-    bytes_each = 64 if value.dtype.hasobject else value.dtype.itemsize
-    return 128 + int(value.size) * int(bytes_each)
+    return 128 + int(value.size) * (64 if value.dtype.hasobject else int(value.dtype.itemsize))
 
 
-def _pandas(pandas: Any, value: Any) -> int | None:
-    if not isinstance(value, pandas.DataFrame | pandas.Series | pandas.Index):
-        return None
-    if isinstance(value, pandas.Index):
-        return 128 + _array_bytes(value._values)
+def _block_bytes(value: Any) -> int:
     return 1024 + sum(_array_bytes(block.values) for block in value._mgr.blocks)
+
+
+def _index_bytes(value: Any) -> int:
+    return 128 + _array_bytes(value._values)
 
 
 def _array_bytes(array: Any) -> int:
@@ -122,18 +150,18 @@ def _array_bytes(array: Any) -> int:
     return 64 * int(array.size) if objects else int(array.nbytes)
 
 
-def _pyarrow(pyarrow: Any, value: Any) -> int | None:
-    kinds = (pyarrow.Table, pyarrow.RecordBatch, pyarrow.Array, pyarrow.ChunkedArray)
-    return int(value.nbytes) if isinstance(value, kinds) else None
+def _arrow_bytes(value: Any) -> int:
+    return int(value.nbytes)
 
 
-def _polars(polars: Any, value: Any) -> int | None:
-    return int(value.estimated_size()) if isinstance(value, polars.DataFrame | polars.Series) else None
+def _polars_bytes(value: Any) -> int:
+    return int(value.estimated_size())
 
 
-_MEASURES: tuple[tuple[str, Callable[[Any, Any], int | None]], ...] = (
-    ("numpy", _numpy),
-    ("pandas", _pandas),
-    ("pyarrow", _pyarrow),
-    ("polars", _polars),
+_LIBRARIES: tuple[tuple[str, tuple[str, ...], Measure], ...] = (
+    ("numpy", ("ndarray",), _numpy_bytes),
+    ("pandas", ("DataFrame", "Series"), _block_bytes),
+    ("pandas", ("Index",), _index_bytes),
+    ("pyarrow", ("Table", "RecordBatch", "Array", "ChunkedArray"), _arrow_bytes),
+    ("polars", ("DataFrame", "Series"), _polars_bytes),
 )
