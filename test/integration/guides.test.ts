@@ -59,6 +59,8 @@ async function follow(commands: readonly ShownCommand[]): Promise<{ line: string
   for (const { place, words } of commands) {
     const [name] = words;
     if (name === 'decide') {
+      // What the command before has answered, or another that waits.
+      await nl2code('stop', session);
       session = (await nl2code(...detached)).out.trim();
       writeFileSync(join(cwd, 'plan.json'), await waiting(session));
     }
@@ -71,7 +73,6 @@ async function follow(commands: readonly ShownCommand[]): Promise<{ line: string
     } else if (name === 'run') {
       ended = session = /session (\w+)/.exec(err)![1]!;
     }
-    if (name === 'decide') await nl2code('stop', session);
   }
   return seen;
 }
