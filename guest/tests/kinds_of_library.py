@@ -193,8 +193,12 @@ LIBRARY: list[Kind] = group(
         exec('def get(): return k', x.__dict__)
         x.k = 5
         f = x.get
+        import sys
+        sys.modules['registered'] = y = types.ModuleType('registered')
+        y.z = 1
         """,
         "x.k = 6; assert x.get() == f() == 6",
+        "y.z == 1",
         "x.__name__ == 'made'",
     ),
     kept(

@@ -20,6 +20,7 @@ from object_kind import Kind
 from object_kinds import KINDS
 
 from nl2code_guest.checkpoint.covariables import covariables
+from nl2code_guest.checkpoint.live_objects import is_importable
 from nl2code_guest.checkpoint.pickler import Pickled, Refused, dump, load
 from nl2code_guest.namespace import make_namespace
 
@@ -66,7 +67,11 @@ def _made(kind: Kind) -> dict[str, Any]:
 
 def _saved(namespace: dict[str, Any]) -> dict[str, Any]:
     values = {name: value for name, value in namespace.items() if not name.startswith("__")}
-    modules = {name: value.__name__ for name, value in values.items() if _is_importable(value)}
+    modules = {
+        name: value.__name__
+        for name, value in values.items()
+        if isinstance(value, types.ModuleType) and is_importable(value)
+    }
     refused: dict[str, list[str]] = {}
     single: dict[str, Pickled] = {}
     for name in values.keys() - modules.keys():
@@ -81,10 +86,6 @@ def _saved(namespace: dict[str, Any]) -> dict[str, Any]:
         buffers = [(buffer.raw().tobytes(), buffer.raw().readonly) for buffer in pickled.buffers]
         components.append((sorted(group), bytes(pickled.stream), buffers))
     return {"modules": modules, "refused": refused, "components": components}
-
-
-def _is_importable(value: object) -> bool:
-    return isinstance(value, types.ModuleType) and sys.modules.get(value.__name__) is value
 
 
 def _loaded(row: dict[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import types
 from typing import TYPE_CHECKING, Any
 
 from nl2code_guest.checkpoint import caches
-from nl2code_guest.checkpoint.live_objects import made_up_module
+from nl2code_guest.checkpoint.live_objects import is_importable, made_up_module
 from nl2code_guest.checkpoint.references import import_named
 
 if TYPE_CHECKING:
@@ -102,4 +102,6 @@ def _module_of(function: types.FunctionType) -> str | None:
     if type(name) is not str or name == "__main__":
         return None
     module = sys.modules.get(name)
-    return name if isinstance(module, types.ModuleType) and module.__dict__ is function.__globals__ else None
+    if not isinstance(module, types.ModuleType) or module.__dict__ is not function.__globals__:
+        return None
+    return name if is_importable(module) else None

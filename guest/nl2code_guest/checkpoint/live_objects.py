@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from nl2code_guest.checkpoint.pickling import Handler, Pickling
 
 _NOTHING = object()
+#: A cell may put another dict in the place of `sys.modules`.
+_modules = sys.modules
 _OF_MODULE = frozenset({"__builtins__", "__loader__", "__spec__"})
 
 #: One object per process, which other code looks up by this name.
@@ -43,12 +45,19 @@ def reduce_live(pickling: Pickling, value: Any) -> Any:
 def reduce_module(pickling: Pickling, module: types.ModuleType) -> Any:
     """A module that can be imported, by its name; one that cells made, with what is in it."""
     name = module.__name__
-    if sys.modules.get(name) is not module:
+    if name != MAIN and not is_importable(module):
         state = {key: value for key, value in module.__dict__.items() if key not in _OF_MODULE}
         return types.ModuleType, (name,), state, None, None, set_module_dict
     if name != MAIN:
         pickling.require(name)
     return import_named, (name,)
+
+
+def is_importable(module: types.ModuleType) -> bool:
+    """Whether importing its name gives this module in another process too."""
+    own = vars(module)
+    name = own.get("__name__")
+    return type(name) is str and _modules.get(name) is module and own.get("__spec__") is not None
 
 
 def set_module_dict(module: types.ModuleType, state: dict[str, Any]) -> None:

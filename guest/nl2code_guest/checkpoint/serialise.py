@@ -6,7 +6,6 @@ calls applies the result.
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Iterable
 from types import ModuleType
@@ -15,6 +14,7 @@ from typing import Any, NamedTuple
 from nl2code_guest.checkpoint.buffers import Chunk, store_buffer, store_bytes
 from nl2code_guest.checkpoint.component import MAX_INLINE_BYTES, Component, Components, inline_chunk
 from nl2code_guest.checkpoint.covariables import covariables
+from nl2code_guest.checkpoint.live_objects import is_importable
 from nl2code_guest.checkpoint.pickler import Pickled, Refused, dump
 from nl2code_guest.checkpoint.refusals import type_name
 from nl2code_guest.checkpoint.saved_state import RefusedVariable, SavedState
@@ -28,8 +28,6 @@ NOT_SAVED = frozenset(
 )
 #: One variable may take this long to pickle, in the kernel itself; plus what its size needs.
 _SECONDS, _BYTES_PER_SECOND = 10.0, 4 << 20
-_MODULE = "A module that was made by hand can't be saved; make it in the cell that uses it."
-_modules = sys.modules
 
 
 class Serialised(NamedTuple):
@@ -90,12 +88,8 @@ class _Serialising:
     def look_at(self, name: str) -> None:
         """Pickles one variable by itself."""
         value = self._namespace[name]
-        if isinstance(value, ModuleType):
-            path = vars(value).get("__name__")
-            if type(path) is str and _modules.get(path) is value and vars(value).get("__spec__") is not None:
-                self._result.modules[name] = path
-            else:
-                self._refusals[name] = Refused("module", _MODULE)
+        if isinstance(value, ModuleType) and is_importable(value):
+            self._result.modules[name] = vars(value)["__name__"]
             return
         try:
             self._pickled[name] = self._dump([name])
