@@ -63,6 +63,7 @@ POLARS: list[Kind] = group(
         import polars as pl
         df = pl.DataFrame({'a': [1.5, None], 's': ['x', 'y'], 'l': [[1], [2, 3]]})
         df = df.with_columns(c=pl.Series(['p', 'q'], dtype=pl.Categorical))
+        df = df.with_columns(e=pl.Series(['v', 'u'], dtype=pl.Enum(['u', 'v'])))
         schema = dict(df.schema)
         """,
         "dict(df.schema) == schema and df['a'].sum() == 1.5 and df['l'][1].to_list() == [2, 3]",

@@ -146,6 +146,13 @@ Kept.registry['seen'] = seen
     assert grouped(cells(code), "handler", "seen", "Kept") == [["Kept", "handler", "seen"]]
 
 
+def test_what_the_user_s_own_module_holds_stays_tied_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "settings_of_mine.py").write_text("class Config: pass\nCONFIG = Config()\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    code = "import settings_of_mine as s\nx = s.CONFIG; y = [s.CONFIG]"
+    assert grouped(cells(code), "x", "y") == [["x", "y"]]
+
+
 def test_a_restored_array_is_saved_without_being_copied_into_the_stream() -> None:
     namespace = cells("x = np.zeros((2, 100_000)); v = x[0]")
     values = {name: namespace[name] for name in "xv"}

@@ -13,9 +13,22 @@ from nl2code_guest.checkpoint.references import import_named
 if TYPE_CHECKING:
     from nl2code_guest.checkpoint.pickling import Handler, Pickling
 
-#: What polars hands over to Arrow and takes back as it was. Enum and Object are not among them.
+#: What polars hands over to Arrow and takes back as it was. Object is not among them.
 _SAME_IN_ARROW = frozenset(
-    {"Boolean", "String", "Binary", "Date", "Datetime", "Duration", "Time", "Null", "Decimal", "Int128"}
+    {
+        "Boolean",
+        "String",
+        "Binary",
+        "Date",
+        "Datetime",
+        "Duration",
+        "Time",
+        "Null",
+        "Decimal",
+        "Int128",
+        "Categorical",
+        "Enum",
+    }
     | {f"{kind}{bits}" for kind in ("Int", "UInt", "Float") for bits in (8, 16, 32, 64)}
 )
 

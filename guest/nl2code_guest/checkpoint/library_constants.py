@@ -7,6 +7,7 @@ itself counts, not what is in a list or dict there: that may be a register of wh
 from __future__ import annotations
 
 import functools
+import os
 import sys
 import types
 from collections.abc import Iterable, Mapping
@@ -16,6 +17,7 @@ from nl2code_guest.checkpoint.references import MAIN, importable, module_of
 
 _DEPTH = 3
 _PLAIN = (str, int, float, bool, bytes, type(None), type, types.ModuleType, types.FunctionType)
+_STANDARD = os.path.dirname(os.__file__)
 _CONTAINERS = (list, dict, set, bytearray)
 
 
@@ -33,6 +35,14 @@ def _owners(kind_of: type) -> tuple[Any, ...]:
     bases = [base for base in mro if module_of(base) not in (MAIN, "builtins") and importable(base)]
     modules = {name for base in bases for name in (module_of(base), module_of(base).partition(".")[0])}
     return (*bases, *(sys.modules[name] for name in modules if name in sys.modules))
+
+
+def _is_library(module: str) -> bool:
+    """Whether a module was installed; those in the workspace are the user's."""
+    if module in (MAIN, "builtins", ""):
+        return False
+    path = str(getattr(sys.modules.get(module), "__file__", None) or _STANDARD)
+    return path.startswith(_STANDARD) or "-packages/" in path
 
 
 @functools.cache
