@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import shutil
 from collections.abc import Callable
 from typing import Any
 
@@ -137,6 +139,44 @@ def test_without_traces_of_a_cell_what_differs_in_the_workspace_came_from_outsid
     session.again(exact=True)
     assert (session.workspace / "a.txt").read_text() == "edited"
     assert entries(session.workspace) == ["a.txt", "b.txt"]
+
+
+def test_without_traces_of_a_cell_what_is_missing_is_written(session: SavedSession) -> None:
+    session.run(
+        "import os\nos.makedirs('deep/er')\nfor name in ('a.txt', 'deep/er/b.txt'): open(name, 'w').write(name)"
+    )
+    session.kill()
+    shutil.rmtree(session.workspace)
+    session.workspace.mkdir()
+    (session.workspace / "placed.txt").write_text("placed")
+    session.start(exact=False).run("seen = [open(n).read() for n in ('a.txt', 'deep/er/b.txt', 'placed.txt')]")
+    assert session.show("seen") == "['a.txt', 'deep/er/b.txt', 'placed']"
+    session.again()
+    assert entries(session.workspace) == ["a.txt", "deep", "placed.txt"]
+
+
+def test_before_the_first_cell_nothing_is_there_but_what_came_from_outside(session: SavedSession) -> None:
+    (session.workspace / "outside.txt").write_text("from outside")
+    session.start(restore=False)
+    session._ask(do="begin", k=0, code="x")
+    at_start = bytes.fromhex(session._ask(do="at_start")["hex"])
+    (session.workspace / "outside.txt").write_text("half done")
+    (session.workspace / "half.txt").write_text("half done")
+    session.kill()
+    session.start(restore=False)
+    encoded = base64.b64encode(at_start).decode()
+    report = session._ask(do="restore", head=-1, atStart=encoded, exact=True)
+    assert (report["head"], report["variables"], report["notes"]) == (-1, 0, [])
+    assert entries(session.workspace) == ["outside.txt"]
+    session.run("n = open('outside.txt').read()").again()
+    assert session.show("n") == "'from outside'"
+    session.kill()
+    shutil.rmtree(session.checkpoint / "segments")
+    session.start(restore=False)
+    assert session._ask(do="restore", head=-1, atStart=encoded, exact=True)["notes"] == [
+        "What came into the workspace from outside before the last cell could not be read."
+    ]
+    assert entries(session.workspace) == []
 
 
 def test_settings_that_cells_changed_are_there(session: SavedSession) -> None:

@@ -48,10 +48,10 @@ class Room:
         self.index = captured.index
         return captured
 
-    def restore(self) -> Restored:
+    def restore(self, keep: bool = False) -> Restored:
         """Restores what a state says of the last save."""
         index = to_index(json.loads(json.dumps(self.index)))
-        restored = WorkspaceFiles(str(self.top)).restore(index, Segments(self.segments))
+        restored = WorkspaceFiles(str(self.top)).restore(index, Segments(self.segments), keep)
         self.index = restored.index
         return restored
 
@@ -605,3 +605,31 @@ def test_a_damaged_segment_is_an_error_and_not_a_wrong_file(room: Room) -> None:
     segment.write_bytes(b"ALPHA" + segment.read_bytes()[5:])
     with pytest.raises(TornSegment):
         room.restore()
+
+
+def test_what_stands_in_a_workspace_can_be_kept_and_what_is_missing_written(room: Room) -> None:
+    for name in ("edited", "gone", "now-a-folder", "folder/inner", "folder/gone", "now-a-file/inner"):
+        (room.top / name).parent.mkdir(exist_ok=True)
+        (room.top / name).write_text(name)
+    (room.top / "link").symlink_to("edited")
+    room.save()
+    for name in ("gone", "now-a-folder", "folder/gone", "link"):
+        (room.top / name).unlink()
+    (room.top / "edited").write_text("edited since")
+    (room.top / "now-a-folder").mkdir()
+    (room.top / "now-a-file" / "inner").unlink()
+    (room.top / "now-a-file").rmdir()
+    (room.top / "now-a-file").write_text("a file")
+    (room.top / "added").write_text("added")
+    (room.top / "folder").chmod(0o700)
+    restored = room.restore(keep=True)
+    assert (sorted(restored.written), restored.removed) == (["folder/gone", "gone", "link"], [])
+    assert (room.top / "edited").read_text() == "edited since"
+    assert (room.top / "folder" / "gone").read_text() == "folder/gone"
+    assert (room.top / "now-a-file").read_text() == "a file"
+    assert (room.top / "link").is_symlink() and (room.top / "now-a-folder").is_dir()
+    assert (room.top / "added").exists() and stat.S_IMODE((room.top / "folder").stat().st_mode) == 0o700
+    # What differs from the state is a change since, which the next save has.
+    saved = room.save()
+    assert sorted(saved.entries) == ["added", "edited", "folder", "now-a-file", "now-a-folder"]
+    assert saved.removed == ["now-a-file/inner"]

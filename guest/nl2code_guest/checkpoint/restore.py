@@ -37,6 +37,9 @@ RestoreReport = dict[str, Any]
 _DIED = "The kernel ended each time when the cells that made it were run again."
 
 
+_OUTSIDE_LOST = "What came into the workspace from outside before the last cell could not be read."
+
+
 class Unrestorable(Exception):
     """What was saved with cell `k` can't be had; an older state may still be good. The message is one sentence."""
 
@@ -109,12 +112,16 @@ class Restore:
 
     # --- what was saved --------------------------------------------------------------------------------------------
 
-    def _read(self, head: int, at_start: bytes | None) -> Manifest:
-        try:
-            manifest = read_manifest(self._manifests, head)
-            parts = chain(self._manifests, manifest)
-        except Torn as error:
-            raise Unrestorable(head, str(error)) from error
+    def _read(self, head: int, at_start: bytes | None) -> Manifest | None:
+        """The head's manifest, None before the first cell; what is saved of it and came since is then known."""
+        manifest: Manifest | None = None
+        parts: list[Manifest] = []
+        if head >= 0:
+            try:
+                manifest = read_manifest(self._manifests, head)
+                parts = chain(self._manifests, manifest)
+            except Torn as error:
+                raise Unrestorable(head, str(error)) from error
         known: dict[str, str] = {}
         for part in parts:
             try:
@@ -127,15 +134,18 @@ class Restore:
                 if (message := difference(known)) is not None:
                     raise Unrestorable(part.k, message)
         if at_start:
-            try:
-                changes = decode_state(at_start)["workspace"]
-                outside = SavedState()
-                outside.apply({"format": 1, "workspace": {**changes, "full": True}})
-                self.changes.add(outside.workspace, changes["removed"])
-            except (UnknownState, KeyError, TypeError):
-                self._notes.append("What came into the workspace from outside before the last cell could not be read.")
+            self._read_outside(at_start)
         self._check_segments(parts)
         return manifest
+
+    def _read_outside(self, at_start: bytes) -> None:
+        try:
+            changes = decode_state(at_start)["workspace"]
+            outside = SavedState()
+            outside.apply({"format": 1, "workspace": {**changes, "full": True}})
+            self.changes.add(outside.workspace, changes["removed"])
+        except (UnknownState, KeyError, TypeError):
+            self._notes.append(_OUTSIDE_LOST)
 
     def _check_segments(self, parts: list[Manifest]) -> None:
         """Raises Unrestorable with the first manifest that names a segment which is not whole."""
@@ -146,6 +156,10 @@ class Restore:
             try:
                 self._segments.verify([name])
             except Torn as error:
+                if not parts:
+                    self.changes = WorkspaceChanges()
+                    self._notes.append(_OUTSIDE_LOST)
+                    return
                 first = next((part for part in parts if name.encode() in part.state), parts[-1])
                 raise Unrestorable(first.k, str(error)) from error
 
@@ -166,14 +180,16 @@ class Restore:
                 wanted.pop(path, None)
             wanted.update(self.changes.entries)
             restored = self._files.restore(to_index(dict(wanted)), self._segments)
-            self.index = restored.index
-            self._notes += restored.notes
+        else:
+            restored = self._files.restore(self.index, self._segments, keep=True)
+        self.index = restored.index
+        self._notes += restored.notes
 
     # --- variables -------------------------------------------------------------------------------------------------
 
-    def _recompute(self, head: Manifest, names: Iterable[str]) -> Recomputed:
+    def _recompute(self, head: Manifest | None, names: Iterable[str]) -> Recomputed:
         wanted = set(names)
-        if not wanted:
+        if not wanted or head is None:
             return Recomputed({}, set(), {})
         if self._marker.attempts >= MOST_ATTEMPTS:
             return Recomputed({}, set(), dict.fromkeys(wanted, _DIED))
@@ -211,7 +227,8 @@ class Restore:
             raise Unrestorable(self._head, str(error)) from error
         return {**failed, **{name: f"It can't be loaded: {why}." for name, why in unloaded.items()}}
 
-    def _lost(self, name: str, head: Manifest, why: str) -> Lost:
+    def _lost(self, name: str, head: Manifest | None, why: str) -> Lost:
+        assert head is not None
         refused = self.saved.refused.get(name)
         kind = refused.type if refused else "a variable"
         reason = f"{refused.message} {why}" if refused else why

@@ -147,12 +147,12 @@ class SessionState:
             return self._settle(wait)
 
     def restore(self, head: int, at_start: bytes | None, exact: bool = True) -> RestoreReport:
-        """Brings back what was saved up to cell `head`, into the empty namespace.
+        """Brings back what was saved up to cell `head`, into the empty namespace; -1 is the state before the first.
 
         Args:
             at_start: What `begin` returned for the cell that ran when the last kernel died.
             exact: Whether the workspace becomes what it was then. Else it holds no traces of cells after `head`, so
-                what differs came from outside and stays.
+                what differs came from outside and stays; only what is missing is written, as for a fork.
 
         Raises:
             Unrestorable: it can't be had; the session has to go on from a manifest before `k` of the error.

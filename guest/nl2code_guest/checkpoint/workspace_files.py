@@ -85,9 +85,9 @@ class WorkspaceFiles:
         entries = {path: entry for path, entry in new.items() if not _is_same(entry, index.get(path))}
         return Captured(new, entries, sorted(path for path in index if path not in new), walk.notes)
 
-    def restore(self, index: Index, segments: Segments) -> Restored:
-        """Makes the workspace what the index says; see `workspace_restore`."""
-        return restore_workspace(self.folder, index, segments, self._inputs)
+    def restore(self, index: Index, segments: Segments, keep: bool = False) -> Restored:
+        """Makes the workspace what the index says, or with `keep` adds what is missing; see `workspace_restore`."""
+        return restore_workspace(self.folder, index, segments, self._inputs, keep)
 
 
 class _Walk:

@@ -8,6 +8,8 @@ Laws:
 3. A restore that is cut off is repaired by the next one, which does all of it again.
 4. What the index does not know about is removed, but for links to inputs, which are the host's, and `__pycache__`,
    which goes only when a file beside it changed. What is opaque stays as it is.
+5. With `keep`, what stands in the workspace came there since and stays, whatever it is: only what is missing is
+   written.
 """
 
 from __future__ import annotations
@@ -48,14 +50,16 @@ class Restored:
     notes: list[str]
 
 
-def restore_workspace(folder: str, index: Index, segments: Segments, inputs: InputLinks) -> Restored:
+def restore_workspace(
+    folder: str, index: Index, segments: Segments, inputs: InputLinks, keep: bool = False
+) -> Restored:
     """Makes the folder what the index (of `to_index` or a capture) says.
 
     Raises:
         TornSegment: contents can't be had; the workspace may be half restored.
         OSError: something could not be written or removed; the same.
     """
-    restore = _Restore(index, segments, inputs)
+    restore = _Restore(index, segments, inputs, keep)
     top = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         restore.folder(top, "")
@@ -68,13 +72,14 @@ def restore_workspace(folder: str, index: Index, segments: Segments, inputs: Inp
 class _Restore:
     """One restore."""
 
-    def __init__(self, index: Index, segments: Segments, inputs: InputLinks) -> None:
+    def __init__(self, index: Index, segments: Segments, inputs: InputLinks, keep: bool) -> None:
         self.index = dict(index)
         self.written: list[str] = []
         self.removed: list[str] = []
         self.notes: list[str] = []
         self._segments = segments
         self._inputs = inputs
+        self._keep = keep
         self._names: dict[str, list[str]] = {}
         #: Stats of files that are what they should be, but under a stamp that the index does not have.
         self._fresh: dict[str, os.stat_result] = {}
@@ -91,7 +96,7 @@ class _Restore:
                 with contextlib.suppress(FileNotFoundError):
                     present[entry.name] = entry.stat(follow_symlinks=False)
         changes = len(self.written) + len(self.removed)
-        for name in sorted(present.keys() - set(wanted)):
+        for name in sorted(present.keys() - set(wanted)) if not self._keep else ():
             if name != "__pycache__" and not (prefix == "" and self._inputs.is_one(name, fd)):
                 self._remove(fd, name, prefix + name)
         for name in wanted:
@@ -109,6 +114,10 @@ class _Restore:
             self.index[path] = entry._replace(stamp=stamp_of(found) if certain else "")
 
     def _entry(self, fd: int, name: str, path: str, present: os.stat_result | None) -> None:
+        if self._keep and present is not None:
+            if isinstance(self.index[path], FolderEntry) and stat.S_ISDIR(present.st_mode):
+                self._inner(fd, name, path, stat.S_IMODE(present.st_mode), present)
+            return
         match self.index[path]:
             case FileEntry() as file:
                 self._file(fd, name, path, file, present)
