@@ -32,7 +32,7 @@ def constants(kinds: Iterable[type], among: Mapping[int, Any]) -> set[int]:
 @functools.cache
 def _owners(kind_of: type) -> tuple[Any, ...]:
     mro: tuple[type, ...] = type.__dict__["__mro__"].__get__(kind_of)
-    bases = [base for base in mro if module_of(base) not in (MAIN, "builtins") and importable(base)]
+    bases = [base for base in mro if _is_library(module_of(base)) and importable(base)]
     modules = {name for base in bases for name in (module_of(base), module_of(base).partition(".")[0])}
     return (*bases, *(sys.modules[name] for name in modules if name in sys.modules))
 
