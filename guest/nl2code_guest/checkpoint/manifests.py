@@ -28,17 +28,19 @@ Laws:
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
 import re
 import stat
 import struct
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nl2code_guest.checkpoint.fail_points import fail_point
 from nl2code_guest.frames import MAX_HEADER_BYTES, encode_header
+
+if TYPE_CHECKING:
+    import hashlib
 
 MAX_STATE_BYTES = 64 << 20
 #: Images of a reply and the state.
@@ -48,6 +50,7 @@ _MAX_HEADER_BYTES = 2 * MAX_HEADER_BYTES
 _FORMAT = 1
 _LENGTHS = struct.Struct(">II")
 _SEAL_BYTES = 32
+_JOIN_BYTES = 1 << 20
 _NAME = re.compile(r"(\d{8}|[1-9]\d{8,11})\.manifest")
 
 
@@ -86,20 +89,18 @@ def write_manifest(folder: str, header: dict[str, Any], images: list[bytes], sta
     head = encode_header(whole)
     if len(head) > _MAX_HEADER_BYTES or len(state) > MAX_STATE_BYTES or sum(sizes) + len(state) > _MAX_BODY_BYTES:
         raise ValueError(f"A manifest can't hold a header of {len(head)} and a state of {len(state)} bytes.")
-    os.makedirs(folder, mode=0o700, exist_ok=True)
     parts = [_LENGTHS.pack(len(head), sum(sizes) + len(state)), head, *images, state]
-    digest = hashlib.sha256()
+    digest = _sha256()
     for part in parts:
         digest.update(part)
     parts.append(digest.digest())
     digest.update(parts[-1])
     new = os.path.join(folder, "new.tmp")
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(new)
-    fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    fd = _create(new)
     try:
         try:
-            for part in parts:
+            # One write for all but the largest: each costs as much as some kilobytes.
+            for part in parts if sum(map(len, parts)) > _JOIN_BYTES else (b"".join(parts),):
                 _write(fd, part)
             if durable:
                 os.fdatasync(fd)
@@ -127,7 +128,7 @@ def read_manifest(folder: str, k: int) -> Manifest:
     size = len(data) - _SEAL_BYTES
     if size < _LENGTHS.size:
         raise Torn(f"The manifest {path!r} is cut.")
-    digest = hashlib.sha256(data[:size])
+    digest = _sha256(data[:size])
     if digest.digest() != data[size:]:
         raise Torn(f"The manifest {path!r} is cut or altered.")
     digest.update(data[size:])
@@ -188,6 +189,13 @@ def discard_after(folder: str, k: int, durable: bool) -> None:
             _sync_folder(folder)
 
 
+def _sha256(data: memoryview | bytes = b"") -> hashlib._Hash:
+    # OpenSSL takes milliseconds to load, which a guest without manifests does not have to wait for.
+    import hashlib
+
+    return hashlib.sha256(data)
+
+
 def _ancestors(folder: str, manifest: Manifest) -> Iterator[Manifest]:
     while manifest.header.get("full") is not True and (pointer := manifest.header["parent"]) is not None:
         parent = read_manifest(folder, pointer["k"])
@@ -242,6 +250,17 @@ def _is_parent(value: object, k: int) -> bool:
 
 def _is_size(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _create(path: str) -> int:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        return os.open(path, flags, 0o600)
+    except FileExistsError:
+        os.unlink(path)
+    except FileNotFoundError:
+        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+    return os.open(path, flags, 0o600)
 
 
 def _write(fd: int, data: bytes) -> None:
