@@ -39,13 +39,22 @@ class Interrupt(NamedTuple):
     k: int
 
 
+class ToolAnswer(NamedTuple):
+    """The host's answer to call `call` of cell `k`."""
+
+    k: int
+    call: int
+    #: The message as the kernel gets it.
+    header: dict[str, Any]
+
+
 class Ping(NamedTuple):
     """Answered at once, also while a cell runs."""
 
     n: int
 
 
-HostMessage = Hello | Exec | Interrupt | Ping
+HostMessage = Hello | Exec | Interrupt | ToolAnswer | Ping
 
 
 def parse_host_message(header: dict[str, Any]) -> HostMessage:
@@ -57,6 +66,8 @@ def parse_host_message(header: dict[str, Any]) -> HostMessage:
         return Hello(_integer(header, "protocol"), _string(header, "session"), _epoch(header))
     if kind == "interrupt":
         return Interrupt(_integer(header, "k"))
+    if kind == "tool-result":
+        return _answer(header)
     if kind == "ping":
         return Ping(_integer(header, "n"))
     raise FrameError(f"{kind[:40]!r} is not a message of this protocol.")
@@ -82,6 +93,21 @@ def _exec(header: dict[str, Any]) -> Exec:
         max_output_chars=min(_integer(header, "maxOutputChars"), MAX_OUTPUT_CHARS),
         epoch=_epoch(header),
     )
+
+
+def _answer(header: dict[str, Any]) -> ToolAnswer:
+    k, call, ok = _integer(header, "k"), _integer(header, "call"), header.get("ok")
+    said: dict[str, Any] = {"type": "tool-result", "k": k, "call": call, "ok": ok}
+    if ok is True and "value" in header:
+        said["value"] = header["value"]
+    elif ok is False:
+        error = header.get("error")
+        if not isinstance(error, dict) or not all(isinstance(error.get(name), str) for name in ("type", "message")):
+            raise FrameError("error of tool-result is not a type and a message.")
+        said["error"] = {"type": error["type"], "message": error["message"]}
+    else:
+        raise FrameError("tool-result has neither ok with a value nor an error.")
+    return ToolAnswer(k, call, said)
 
 
 def _integer(header: dict[str, Any], name: str, least: int = 0, most: int = _MAX_INTEGER) -> int:

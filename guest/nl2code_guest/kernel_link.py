@@ -1,4 +1,4 @@
-"""The kernel as the init sees it: a process, a socket of its own and two pipes.
+"""The kernel as the init sees it: a process, two sockets of its own and two pipes.
 
 The kernel never gets a host stream, the control socket or the ledger. What lies in the pipes when it announces the end
 of a cell belongs to that cell; what comes between cells is read, so that no writer blocks, and dropped.
@@ -14,11 +14,13 @@ import signal
 import socket
 import sys
 import termios
+import time
 from collections.abc import Callable
 from typing import Any
 
 from nl2code_guest.cell_output import Stream
-from nl2code_guest.frames import Frame, FrameError
+from nl2code_guest.frames import Frame, FrameError, encode_frame
+from nl2code_guest.saves import Saves, saves_pair
 from nl2code_guest.system_calls import is_exiting
 from nl2code_guest.wire import Wire
 
@@ -36,23 +38,27 @@ class KernelLink:
         on_frame: Callable[[Frame], None],
         on_end: Callable[[FrameError | None], None],
         on_output: Callable[[Stream, bytes], None],
+        on_state: Callable[[Frame], None],
     ) -> None:
         self._selector = selector
         self._on_output = on_output
         self.pid: int | None = None
-        #: Whether this kernel was given a cell.
-        self.used = False
+        #: Since when it brings back a saved state, on the monotonic clock; None when it does not.
+        self.restoring_since: float | None = None
         #: Whether it was forked before the zygote had imported everything.
         self.early = False
         #: Whether nothing but the look at the inputs ran in it, which leaves nothing behind.
         self.pristine = True
+        #: Whether it took the place of one that had lost nothing, so that a whole restore is no news.
+        self.quiet = False
         #: When to end it, on the monotonic clock, if it has not died by itself.
         self.doomed_at: float | None = None
         #: Whether it was ended because its socket was closed or misused.
         self.broken = False
         mine, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        saves, its_saves = saves_pair()
         self._pipes: dict[Stream, int] = {}
-        #: The kernel's ends: socket, stdout, stderr. Closed once they were handed over.
+        #: The kernel's ends: socket, stdout, stderr, socket for states. Closed once they were handed over.
         self.handover = [theirs.detach()]
         for stream in _STREAMS:
             ours, its = os.pipe2(os.O_CLOEXEC)
@@ -62,7 +68,19 @@ class KernelLink:
             self._pipes[stream] = ours
             self.handover.append(its)
             selector.register(ours, selectors.EVENT_READ, self._reader(stream, ours))
+        self.handover.append(its_saves.detach())
+        self._saves = Saves(saves, selector, on_state, on_end)
         self._wire = Wire(mine, selector, on_frame, on_end)
+
+    @property
+    def ready(self) -> bool:
+        """Whether it can be given a cell."""
+        return self.pid is not None and self.restoring_since is None and not self.is_dead()
+
+    def restore(self, head: int, exact: bool, at_start: bytes | None) -> None:
+        """Asks for the state after cell `head`; answered by `restored` or `unrestorable`."""
+        self.restoring_since = time.monotonic()
+        self._wire.send_bytes(encode_frame({"type": "restore", "head": head, "exact": exact}, (at_start or b"",)))
 
     def handed_over(self) -> None:
         """Closes this side's copies of the kernel's descriptors."""
@@ -101,8 +119,13 @@ class KernelLink:
         """Ends the kernel and its process group at once."""
         self._signal(signal.SIGKILL)
 
+    def read_states(self) -> None:
+        """Handles the states that have come."""
+        self._saves.read()
+
     def read_messages(self) -> None:
         """Handles what a dead kernel still said."""
+        self._saves.read()
         self._wire.read()
 
     def drain(self) -> None:
@@ -117,6 +140,7 @@ class KernelLink:
         """Forgets the kernel; its pipes and socket are closed."""
         self.handed_over()
         self._wire.close()
+        self._saves.close()
         for fd in self._pipes.values():
             with contextlib.suppress(KeyError):
                 self._selector.unregister(fd)

@@ -1,209 +1,366 @@
-"""The ledger: which cells were started and how they ended, so that no cell ever runs twice.
+"""The ledger: what every cell of a session came to, so that no result is lost and no cell counts twice.
 
-Owned by the init; the kernel has no descriptor of it. A journal of frames, each followed by its CRC: `started` is
-appended before a cell runs, `done` with the reply and its images after. Appending costs microseconds where replacing a
-file per cell costs half a millisecond on a journalling file system.
-Invariants: (1) both records are written before the host is told; (2) a cell found `started` when the ledger is opened
-has lost its kernel: it is recorded as `kernel-died` and never run; (3) a record that a crash cut off counts as not
-written, and nothing had been told of it; (4) the highest epoch seen survives the init; (5) only the head can be asked
-for, so a long journal is replaced by its head.
+Owned by the init. A cell that has ended waits in memory until its state came from the kernel; then one rename commits
+both (`checkpoint/manifests.py`). Invariants: (1) `head` is the last cell that was told; `saved` is the last one that a
+manifest holds; they differ only while a save is on its way, failed, or the disk is full; (2) a manifest is written in
+the order of the cells, and covers those before it that have no state of their own; (3) what is in memory alone is lost
+with the kernel, and `head` falls back to `saved`; (4) only the head can be asked for again.
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
+import errno
 import os
-import struct
-import zlib
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
-from nl2code_guest.frames import MAX_BODY_BYTES, MAX_HEADER_BYTES, encode_header, pack_frame
-from nl2code_guest.host_messages import Epoch, to_epoch
+from nl2code_guest.checkpoint.manifests import (
+    Torn,
+    discard_after,
+    newest,
+    numbers,
+    read_manifest,
+    write_manifest,
+)
+from nl2code_guest.frames import FrameError, encode_header, pack_frame
+from nl2code_guest.host_messages import Epoch
+from nl2code_guest.journal import Journal, JournalError
+from nl2code_guest.options import WARM
 from nl2code_guest.reply import WireReply, died_reply
 
-LOST = (
-    "The sandbox ended while this cell ran: whether its effects happened is not known, and the kernel's variables are "
-    "gone. Files are still there; look at what the cell left before you go on."
+Standing = Literal["local", "pending", "none"]
+"""Whether a result survives everything: yes, soon, or not before a later cell is saved."""
+
+#: What may wait in memory for room on the disk; with more, no cell is run.
+MAX_WAITING_BYTES = 32 << 20
+OUTDATED = (
+    "The checkpoint was written by an older release that kept no variables: the session starts with none, and its "
+    "earlier cells have to run again."
 )
-#: A journal is replaced by its head when it is longer than this and than twice its head.
-_LONG_BYTES = 4 << 20
-_MAX_JOURNAL_BYTES = 256 << 20
-_LENGTHS = struct.Struct(">II")
-_CRC = struct.Struct(">I")
 
 
 class LedgerError(RuntimeError):
-    """The journal is of another session, or can't be used; the message is one sentence."""
+    """The checkpoint is of another session, or can't be used; the message is one sentence."""
+
+
+class Result:
+    """What a cell came to."""
+
+    def __init__(
+        self, k: int, sha: str, code: str, reply: WireReply, images: list[bytes], pending: bool = False
+    ) -> None:
+        self.k = k
+        self.sha = sha
+        self.code = code
+        self.reply = reply
+        self.images = images
+        #: Whether its state is still on its way.
+        self.pending = pending
+
+
+class State(NamedTuple):
+    """What a kernel says has to be kept after cell `k`; the bytes are not looked at."""
+
+    k: int
+    #: First cell whose changes it holds.
+    first: int
+    want: str
+    full: bool
+    data: bytes
 
 
 class Ledger:
-    """The cells of one session in one folder."""
+    """The cells of one session in one checkpoint folder."""
 
-    def __init__(self, folder: str, session: str, durable: bool) -> None:
-        self._path = os.path.join(folder, "journal")
+    def __init__(self, checkpoint: str, session: str, durable: bool) -> None:
+        """Raises LedgerError."""
+        self._folder = os.path.join(checkpoint, "manifests")
         self._session = session
         self._durable = durable
-        #: Last cell that has a result, -1 when none.
-        self.head = -1
-        self.epoch: Epoch = (0, 0)
-        self._sha = ""
-        self._reply = b""
-        self._sizes: list[int] = []
-        self._body = b""
-        self._fd = -1
-        self._length = 0
+        #: Last cell that a manifest holds, -1 when none.
+        self.saved = -1
+        #: What a kernel of this state has imported.
+        self.want = "bare"
+        #: Sentences for the next restore report.
+        self.notes: list[str] = []
+        #: The head's result, None when no cell has ended.
+        self._head: Result | None = None
+        self._sha_of_saved = ""
+        #: Cells that have ended and have no manifest yet, oldest first, and the states that wait for one.
+        self._tail: list[Result] = []
+        self._states: dict[int, State] = {}
+        #: Whether manifests lie there that nothing goes on from.
+        self._leftovers = False
+        self._fell_back = False
+        #: Why the last manifest could not be written.
+        self._trouble = ""
+        folder = os.path.join(checkpoint, "ledger")
         try:
-            os.makedirs(folder, mode=0o700, exist_ok=True)
+            self._journal = Journal(folder, session, durable)
             self._load()
         except OSError as error:
             raise LedgerError(f"The ledger {folder!r} can't be used: {error.strerror}.") from error
-        except (KeyError, TypeError, ValueError, RecursionError) as error:
-            raise LedgerError(f"The ledger {self._path!r} holds a record that no guest has written.") from error
+        except JournalError as error:
+            raise LedgerError(str(error)) from error
+        if self._journal.outdated and self.saved < 0:
+            self.notes.append(OUTDATED)
+
+    @property
+    def head(self) -> int:
+        """Last cell that has a result, -1 when none."""
+        return self._head.k if self._head else -1
+
+    @property
+    def epoch(self) -> Epoch:
+        """The highest epoch seen."""
+        return self._journal.epoch
+
+    def raise_epoch(self, epoch: Epoch) -> None:
+        """Remembers a higher epoch; a lower one changes nothing. Raises OSError when it can't be written."""
+        self._journal.raise_epoch(epoch)
+
+    # --- what is asked ---------------------------------------------------------------------------------------------
 
     def answers(self, k: int, sha: str) -> bool:
         """Whether `k` is the head and was this code."""
-        return k == self.head >= 0 and self._sha == sha
+        return self._head is not None and (self._head.k, self._head.sha) == (k, sha)
 
     def stored(self) -> bytes:
         """The head's `done` frame as the ledger answers it."""
         return self._frame(cached=True)
 
-    def raise_epoch(self, epoch: Epoch) -> None:
-        """Remembers a higher epoch; a lower one changes nothing. Raises OSError when it can't be written."""
-        if epoch > self.epoch:
-            self.epoch = epoch
-            self._append(self._record("epoch", self.head, ""))
-
-    def start(self, k: int, sha: str, epoch: Epoch, fresh: bool) -> None:
-        """Records that `k` is about to run. Raises OSError when it can't be written."""
-        self.epoch = max(epoch, self.epoch)
-        self._append({**self._record("started", k, sha), "fresh": fresh})
-
-    def finish(self, k: int, sha: str, reply: WireReply, attachments: list[bytes]) -> bytes:
-        """Records how `k` ended and returns the `done` frame for the host."""
-        self.head, self._sha = k, sha
-        self._reply = encode_header(reply)
-        self._sizes = [len(part) for part in attachments]
-        self._body = b"".join(attachments)
-        # On a full disk the cell stays `started`: a later init answers `kernel-died`, which is safe, and this one
-        # answers from memory.
-        with contextlib.suppress(OSError):
-            if self._length > _LONG_BYTES and self._length > 2 * (len(self._reply) + len(self._body)):
-                self._replace()
-            else:
-                self._append_bytes(self._done())
+    def told(self) -> bytes:
+        """The head's `done` frame for who waits for it."""
         return self._frame(cached=False)
 
+    @property
+    def standing(self) -> Standing:
+        """How safe the head is."""
+        if not self._tail:
+            return "local"
+        return "pending" if self.is_pending else "none"
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether the state of a cell that was told is still on its way."""
+        return any(result.pending for result in self._tail)
+
+    @property
+    def is_saved(self) -> bool:
+        """Whether nothing is in memory alone."""
+        return not self._tail
+
+    def blocked(self) -> str | None:
+        """Why no further cell can run; None when one can. Tries to write what waits."""
+        with contextlib.suppress(OSError):
+            self.write()
+        waiting = sum(len(state.data) for state in self._states.values())
+        waiting += sum(len(image) for result in self._tail for image in result.images)
+        return f"Nothing can be saved: {self._trouble}." if waiting > MAX_WAITING_BYTES else None
+
+    # --- before and while a cell runs ------------------------------------------------------------------------------
+
+    def runs(self, k: int, sha: str) -> int:
+        """How often a cell was started without a result."""
+        return self._journal.runs(k, sha)
+
+    def start(self, k: int, sha: str, epoch: Epoch) -> int:
+        """Records that `k` is about to run and returns which run it is. Raises OSError when it can't be written."""
+        return self._journal.start(k, sha, epoch)
+
+    def note_at_start(self, k: int, changes: bytes) -> None:
+        """Records what came into the workspace from outside before `k`. Raises OSError."""
+        self._journal.note_at_start(k, changes)
+
+    # --- restoring -------------------------------------------------------------------------------------------------
+
+    @property
+    def exact(self) -> bool:
+        """Whether the workspace may hold traces of what came after the saved state."""
+        return self._fell_back or self._journal.has_traces(self.saved)
+
+    def at_start(self) -> bytes | None:
+        """What came into the workspace from outside after the saved state and before the cell that followed."""
+        return None if self._fell_back else self._journal.at_start(self.saved + 1)
+
+    def restored(self) -> None:
+        """The workspace is that of the saved state."""
+        if self.exact:
+            with contextlib.suppress(OSError):
+                self._journal.clean(self.saved)
+        self._fell_back = False
+
+    def take_notes(self) -> list[str]:
+        """What the next restore report has to say of the ledger."""
+        notes, self.notes = self.notes, []
+        return notes
+
+    def fall_back(self, k: int, why: str) -> None:
+        """Goes on from the newest manifest below `k`: that one and those after it can't be restored."""
+        self.notes.append(why)
+        self.forget_unsaved()
+        self._load(before=min(k, self.saved))
+        self._leftovers = self._fell_back = True
+
+    def forget_unsaved(self) -> None:
+        """Drops what is in memory alone, whose variables were lost with their kernel."""
+        with contextlib.suppress(OSError):
+            self.write()
+        if self._tail:
+            self._tail, self._states = [], {}
+            self._load(before=self.saved + 1)
+
+    # --- after a cell ----------------------------------------------------------------------------------------------
+
+    def finish(self, result: Result, state: State | None) -> None:
+        """Takes what the cell after the head came to, and its state if it came already.
+
+        Raises:
+            FrameError: The state leaves out a cell; nothing was taken.
+        """
+        if state:
+            self._check(state)
+            self._states[state.k] = state
+            result.pending = False
+        self._head = result
+        self._tail.append(result)
+        try:
+            self.write()
+        except OSError as error:
+            result.reply["unsaved"] = _sentence(error)
+        if not self.is_saved:
+            with contextlib.suppress(OSError):
+                self._journal.end(result.k, result.sha)
+
+    def finish_without_effects(self, result: Result) -> bool:
+        """Takes the result of a cell whose kernel died; the session goes on from the state before it.
+
+        Returns:
+            False when that state is lost too, and nothing was taken.
+        """
+        self.forget_unsaved()
+        if self.saved != result.k - 1:
+            return False
+        with contextlib.suppress(OSError):
+            self._journal.dirty(result.k)
+        changes = self._journal.at_start(result.k) or b""
+        self.finish(result, State(result.k, result.k, self.want, False, changes))
+        return True
+
+    def take(self, state: State) -> bool:
+        """Takes the state of a cell that was told before it came. Returns whether it is saved now.
+
+        Raises:
+            FrameError: No such cell waits for one.
+        """
+        waiting = [result for result in self._tail if result.k == state.k]
+        if not waiting:
+            raise FrameError(f"Nobody waits for the state of cell {state.k}.")
+        self._check(state)
+        self._states[state.k] = state
+        waiting[0].pending = False
+        with contextlib.suppress(OSError):
+            self.write()
+        return self.saved >= state.k
+
+    def no_more_states(self) -> None:
+        """What is still on its way does not come any more."""
+        for result in self._tail:
+            result.pending = False
+
+    def write(self) -> None:
+        """Commits what has a state, oldest first. Raises OSError; what could not be written is tried again later."""
+        while self._states:
+            state = self._states[min(self._states)]
+            covered = [result for result in self._tail if result.k < state.k]
+            result = self._tail[len(covered)]
+            try:
+                if self._leftovers:
+                    discard_after(self._folder, self.saved, self._durable)
+                    self._leftovers = False
+                self._commit(result, covered, state)
+            except OSError as error:
+                self._trouble = _sentence(error).rstrip(".")
+                raise
+            del self._states[state.k], self._tail[: len(covered) + 1]
+            self._journal.settle(self.saved)
+
+    def _check(self, state: State) -> None:
+        before = [result.k for result in self._tail if result.k < state.k and result.k not in self._states]
+        if before and not max(self._states, default=-1) < state.first <= before[0]:
+            raise FrameError(f"The state of cell {state.k} leaves out what came before it.")
+
+    def _commit(self, result: Result, covered: list[Result], state: State) -> None:
+        parent = self._parent(state.first)
+        header = {
+            "session": self._session,
+            "k": result.k,
+            "sha": result.sha,
+            "parent": parent,
+            "code": result.code,
+            "want": state.want,
+            "reply": result.reply,
+            "covered": [{"k": before.k, "sha": before.sha, "code": before.code} for before in covered],
+            "full": state.full,
+        }
+        try:
+            sha = write_manifest(self._folder, header, result.images, state.data, self._durable)
+        except ValueError as error:
+            raise OSError(errno.EFBIG, str(error)) from error
+        self._sha_of_saved = sha
+        self.saved, self.want = result.k, state.want
+
+    def _parent(self, first: int) -> dict[str, Any] | None:
+        """What a state builds on that holds the changes from cell `first` on."""
+        pointer: dict[str, Any] | None = {"k": self.saved, "sha": self._sha_of_saved} if self.saved >= 0 else None
+        try:
+            # A kernel that was not told of a commit saves what it holds once more.
+            while pointer and pointer["k"] >= first:
+                pointer = read_manifest(self._folder, pointer["k"]).header["parent"]
+        except Torn as error:
+            raise OSError(errno.EIO, str(error)) from error
+        return pointer
+
+    def _load(self, before: int | None = None) -> None:
+        """Takes the newest manifest, of those below `before` when it is given, for the head."""
+        manifest = newest(self._folder, before)
+        while manifest and not _is_sound(manifest.header):
+            manifest = newest(self._folder, manifest.k)
+        if manifest is None:
+            self.saved, self.want, self._head, self._sha_of_saved = -1, "bare", None, ""
+        else:
+            header = manifest.header
+            if header["session"] != self._session:
+                raise LedgerError(f"The checkpoint {self._folder!r} belongs to session {header['session']!r}.")
+            self.saved, self.want, self._sha_of_saved = manifest.k, header["want"], manifest.sha
+            self._head = Result(manifest.k, header["sha"], header["code"], header["reply"], manifest.images)
+        self._journal.settle(self.saved)
+        left = numbers(self._folder)
+        self._leftovers = bool(left) and left[-1] > self.saved
+
     def _frame(self, cached: bool) -> bytes:
-        header = {"type": "done", "k": self.head, "sha": self._sha, "cached": cached, "attachments": self._sizes}
-        return pack_frame(_with_reply(header, self._reply), self._body)
-
-    def _record(self, kind: str, k: int, sha: str) -> dict[str, Any]:
-        return {"type": kind, "session": self._session, "k": k, "sha": sha, "epoch": self.epoch}
-
-    def _done(self) -> bytes:
-        header = {**self._record("done", self.head, self._sha), "attachments": self._sizes}
-        return _sealed(pack_frame(_with_reply(header, self._reply), self._body))
-
-    # --- the file --------------------------------------------------------------------------------------------------
-
-    def _load(self) -> None:
-        self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        self._length = os.fstat(self._fd).st_size
-        if self._length > _MAX_JOURNAL_BYTES:
-            raise LedgerError(f"The ledger {self._path!r} is larger than {_MAX_JOURNAL_BYTES} bytes.")
-        with open(self._fd, "rb", closefd=False) as file:
-            data = memoryview(file.read())
-        at = 0
-        started: dict[str, Any] | None = None
-        while (end := _end_of_record(data, at)) is not None:
-            record, body = _read_record(data[at:end])
-            at = end
-            if record.get("session") != self._session:
-                raise LedgerError(f"The ledger {self._path!r} belongs to session {record.get('session')!r}.")
-            self.epoch = max(self.epoch, to_epoch(record.get("epoch")) or (0, 0))
-            started = record if record["type"] == "started" else started
-            if record["type"] == "done":
-                started = None
-                self.head, self._sha = int(record["k"]), str(record["sha"])
-                self._reply, self._sizes, self._body = encode_header(record["reply"]), record["attachments"], body
-        if at < self._length:
-            os.ftruncate(self._fd, at)
-            self._length = at
-        if started:
-            reply = died_reply(LOST, started.get("fresh") is True)
-            self.finish(int(started["k"]), str(started["sha"]), reply, [])
-
-    def _append(self, record: dict[str, Any]) -> None:
-        self._append_bytes(_sealed(pack_frame(encode_header(record), b"")))
-
-    def _append_bytes(self, data: bytes) -> None:
-        try:
-            _write(self._fd, data)
-            if self._durable:
-                os.fdatasync(self._fd)
-        except OSError:
-            # What a full disk took of a record would hide what comes after it.
-            os.ftruncate(self._fd, self._length)
-            raise
-        self._length += len(data)
-
-    def _replace(self) -> None:
-        new = self._path + ".new"
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(new)
-        fd = os.open(new, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        try:
-            data = self._done()
-            _write(fd, data)
-            if self._durable:
-                os.fsync(fd)
-            os.rename(new, self._path)
-        except OSError:
-            os.close(fd)
-            raise
-        if self._durable:
-            _sync_folder(os.path.dirname(self._path))
-        os.close(self._fd)
-        self._fd, self._length = fd, len(data)
+        assert self._head is not None
+        head = self._head
+        header = {
+            "type": "done",
+            "k": head.k,
+            "sha": head.sha,
+            "cached": cached,
+            "saved": self.standing,
+            "attachments": [len(image) for image in head.images],
+            "reply": head.reply,
+        }
+        return pack_frame(encode_header(header), b"".join(head.images))
 
 
-def _with_reply(header: dict[str, Any], reply: bytes) -> bytes:
-    """The header with an already encoded reply in it."""
-    return encode_header(header)[:-1] + b',"reply":' + reply + b"}"
+def _is_sound(header: dict[str, Any]) -> bool:
+    """Whether an init wrote this: a cell can write a sealed manifest too."""
+    texts = all(isinstance(header.get(name), str) for name in ("session", "sha", "code"))
+    reply = header.get("reply")
+    return texts and header.get("want") in WARM and isinstance(reply, dict) and set(reply) >= set(died_reply(""))
 
 
-def _sealed(frame: bytes) -> bytes:
-    return frame + _CRC.pack(zlib.crc32(frame))
-
-
-def _end_of_record(data: memoryview, at: int) -> int | None:
-    """Where the record at `at` ends; None when there is no whole one."""
-    if len(data) - at < _LENGTHS.size:
-        return None
-    header_bytes, body_bytes = _LENGTHS.unpack_from(data, at)
-    end: int = at + _LENGTHS.size + header_bytes + body_bytes
-    if header_bytes > 2 * MAX_HEADER_BYTES or body_bytes > MAX_BODY_BYTES or len(data) < end + _CRC.size:
-        return None
-    return end + _CRC.size if _CRC.unpack_from(data, end)[0] == zlib.crc32(data[at:end]) else None
-
-
-def _read_record(data: memoryview) -> tuple[dict[str, Any], bytes]:
-    header_bytes, body_bytes = _LENGTHS.unpack_from(data)
-    start = _LENGTHS.size + header_bytes
-    return json.loads(bytes(data[_LENGTHS.size : start])), bytes(data[start : start + body_bytes])
-
-
-def _write(fd: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(fd, view) :]
-
-
-def _sync_folder(folder: str) -> None:
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
+def _sentence(error: OSError) -> str:
+    return (
+        f"What this cell left could not be saved: {error.strerror}. It is kept in memory and saved with a later cell."
+    )

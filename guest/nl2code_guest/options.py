@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from typing import NamedTuple
 
 WARM = ("bare", "data", "all")
 DURABILITY = ("process", "host")
+_MAX_QUOTA = 1 << 50
 
 
 class UsageError(ValueError):
@@ -24,6 +26,23 @@ class Options(NamedTuple):
     warm: str
     #: `process` survives the death of any process, `host` also a power cut.
     durability: str
+    #: What workspace and checkpoint may hold together; the host ends what goes beyond. None: nobody watches.
+    quota_bytes: int | None
+
+    @property
+    def durable(self) -> bool:
+        """Whether what is written has to survive a power cut."""
+        return self.durability == "host"
+
+    @property
+    def ledger(self) -> str:
+        """Folder of the journal."""
+        return os.path.join(self.checkpoint, "ledger")
+
+    @property
+    def manifests(self) -> str:
+        """Folder of the manifests."""
+        return os.path.join(self.checkpoint, "manifests")
 
 
 def parse_options(args: list[str]) -> Options:
@@ -32,8 +51,8 @@ def parse_options(args: list[str]) -> Options:
     Raises:
         UsageError: an option is unknown, missing or has a bad value.
     """
-    given: dict[str, str] = {"--warm": "bare", "--durability": "process"}
-    known = ("--control-fd", "--checkpoint", "--workspace", "--session", "--warm", "--durability")
+    given: dict[str, str] = {"--warm": "bare", "--durability": "process", "--quota-bytes": "0"}
+    known = ("--control-fd", "--checkpoint", "--workspace", "--session", "--warm", "--durability", "--quota-bytes")
     rest = list(args)
     while rest:
         name = rest.pop(0)
@@ -45,6 +64,9 @@ def parse_options(args: list[str]) -> Options:
             raise UsageError(f"{name} is missing.")
     if not given["--control-fd"].isdecimal():
         raise UsageError(f"--control-fd {given['--control-fd']!r} is not the number of an open descriptor.")
+    quota = given["--quota-bytes"]
+    if not quota.isdecimal() or int(quota) > _MAX_QUOTA:
+        raise UsageError(f"--quota-bytes {quota!r} is not a number of bytes; 0 means no limit.")
     for name, allowed in (("--warm", WARM), ("--durability", DURABILITY)):
         if given[name] not in allowed:
             raise UsageError(f"{name} {given[name]!r} is none of {', '.join(allowed)}.")
@@ -55,4 +77,5 @@ def parse_options(args: list[str]) -> Options:
         session=given["--session"],
         warm=given["--warm"],
         durability=given["--durability"],
+        quota_bytes=int(quota) or None,
     )

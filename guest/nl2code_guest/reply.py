@@ -7,10 +7,13 @@ from __future__ import annotations
 
 from typing import Any, Literal, NotRequired, TypedDict
 
+from nl2code_guest.restore_report import RestoreReport
 from nl2code_guest.shapes import Shape, checked_shape
 from nl2code_guest.texts import WireText, bound, clean
 
 Ended = Literal["ok", "error", "timeout", "interrupted", "kernel-died"]
+
+Saving = Literal["inline", "forked", "none"]
 
 TEXT_TYPES = ("text/plain", "text/html", "text/markdown", "application/json")
 IMAGE_TYPES = ("image/png", "image/jpeg")
@@ -22,6 +25,7 @@ MAX_IMAGE_BYTES = 2 << 20
 MAX_ALL_IMAGE_BYTES = 16 << 20
 MAX_MESSAGE_CHARS = 4_000
 MAX_TRACEBACK_CHARS = 12_000
+MAX_UNSAVED_CHARS = 1_000
 
 _MAGIC = {"image/png": b"\x89PNG\r\n\x1a\n", "image/jpeg": b"\xff\xd8\xff"}
 
@@ -52,7 +56,10 @@ class WireReply(TypedDict):
     displays: list[WireDisplay]
     error: WireError | None
     ms: float
-    freshKernel: bool
+    #: What its kernel had again, when it is the first cell of a restored one.
+    restored: RestoreReport | None
+    #: Why what it left is not saved.
+    unsaved: str | None
 
 
 def no_text() -> WireText:
@@ -60,7 +67,7 @@ def no_text() -> WireText:
     return {"text": "", "omitted": 0}
 
 
-def died_reply(message: str, fresh: bool) -> WireReply:
+def died_reply(message: str) -> WireReply:
     """The reply of a cell whose kernel or sandbox ended under it."""
     return {
         "ended": "kernel-died",
@@ -70,7 +77,8 @@ def died_reply(message: str, fresh: bool) -> WireReply:
         "displays": [],
         "error": {"type": "KernelDied", "message": message, "traceback": ""},
         "ms": 0,
-        "freshKernel": fresh,
+        "restored": None,
+        "unsaved": None,
     }
 
 
@@ -94,6 +102,10 @@ class KernelSaid:
             if isinstance(displays, list)
             else []
         )
+        #: How what the cell left is being saved, and why it is not.
+        saving = header.get("saving")
+        self.saving: Saving = saving if saving in ("inline", "forked") else "none"
+        self.unsaved = _unsaved(header.get("unsaved")) if self.saving == "none" else None
         self.error = _error(header.get("error"))
         if self.ended != "ok" and self.error is None:
             self.error = {"type": "Error", "message": "The cell failed and did not say why.", "traceback": ""}
@@ -142,6 +154,11 @@ def _error(raw: object) -> WireError | None:
         "message": field("message", MAX_MESSAGE_CHARS),
         "traceback": field("traceback", MAX_TRACEBACK_CHARS),
     }
+
+
+def _unsaved(raw: object) -> str:
+    said = bound(clean(raw), MAX_UNSAVED_CHARS)["text"] if isinstance(raw, str) else ""
+    return said or "What this cell left could not be saved, and the kernel did not say why."
 
 
 def _split(sizes: object, body: bytes) -> list[bytes]:

@@ -15,10 +15,12 @@ import sys
 import warnings
 from typing import NoReturn
 
+from nl2code_guest.options import Options
 from nl2code_guest.system_calls import close_all_but, die_with_parent, set_dumpable
 
 #: Small units, dependencies before what needs them, so that a request waits for little.
 _STAGES: dict[str, tuple[str, ...]] = {
+    # The kernel brings what saves and restores, which most of it is.
     "bare": ("nl2code_guest.kernel",),
     "data": (
         "decimal",
@@ -68,8 +70,8 @@ _ORDER = tuple(_STAGES)
 _LAST = {"bare": "bare", "data": "tables", "all": "all"}
 
 
-def serve(sock: socket.socket, warm: str, workspace: str, init_pid: int) -> None:
-    """Imports what `warm` says and answers requests until the init is gone. Does not return."""
+def serve(sock: socket.socket, options: Options, init_pid: int) -> None:
+    """Imports what `options.warm` says and answers requests until the init is gone. Does not return."""
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -80,20 +82,20 @@ def serve(sock: socket.socket, warm: str, workspace: str, init_pid: int) -> None
     if not os.path.exists("/etc/fonts/fonts.conf"):
         # Without one, fontconfig complains on the stderr of the first cell that plots.
         os.environ.setdefault("FONTCONFIG_FILE", os.path.join(os.path.dirname(os.path.abspath(__file__)), "fonts.conf"))
-    _Zygote(sock, workspace, init_pid).run(warm)
+    _Zygote(sock, options, init_pid).run()
 
 
 class _Zygote:
-    def __init__(self, sock: socket.socket, workspace: str, init_pid: int) -> None:
+    def __init__(self, sock: socket.socket, options: Options, init_pid: int) -> None:
         self._sock = sock
-        self._workspace = workspace
+        self._options = options
         self._init_pid = init_pid
         self._done: set[str] = set()
         #: Requests that wait for an import: number, what they want, descriptors.
         self._waiting: list[tuple[int, str, list[int]]] = []
 
-    def run(self, warm: str) -> None:
-        for stage in _ORDER[: _ORDER.index(_LAST[warm]) + 1]:
+    def run(self) -> None:
+        for stage in _ORDER[: _ORDER.index(_LAST[self._options.warm]) + 1]:
             for module in _STAGES[stage]:
                 _import(module)
                 self._serve_pending()
@@ -168,7 +170,7 @@ class _Zygote:
             gc.enable()
             from nl2code_guest.kernel import start
 
-            start(fds, self._workspace, self._init_pid)
+            start(fds, self._options, self._init_pid)
         except BaseException:
             sys.excepthook(*sys.exc_info())
         finally:

@@ -9,6 +9,7 @@ import socket
 from collections.abc import Callable
 from typing import Any
 
+from nl2code_guest.options import Options
 from nl2code_guest.zygote_start import StartedZygote, start_zygote
 
 _MAX_MESSAGE_BYTES = 4096
@@ -22,21 +23,19 @@ class ZygoteLink:
     def __init__(
         self,
         selector: selectors.BaseSelector,
-        warm: str,
-        workspace: str,
+        options: Options,
         first: StartedZygote | None,
         on_message: Callable[[dict[str, Any]], None],
     ) -> None:
         """`first` is the zygote that was started before; without it one is started now."""
         self._selector = selector
-        self._warm = warm
-        self._workspace = workspace
+        self._options = options
         self._on_message = on_message
         self._deaths = 0
         self.pid = 0
         self.idle = False
         self._sock: socket.socket | None = None
-        self._take(first or start_zygote(warm, workspace))
+        self._take(first or start_zygote(options))
 
     def fork(self, number: int, want: str, fds: list[int]) -> None:
         """Asks for kernel `number` with `want` imported; answered by `forked` or `failed`. Raises OSError."""
@@ -45,13 +44,18 @@ class ZygoteLink:
         data = json.dumps({"fork": number, "want": want}).encode()
         self._sock.sendmsg([data], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))])
 
+    @property
+    def hopeless(self) -> bool:
+        """Whether it has died so often that the next one will too."""
+        return self._deaths >= 2 * _MAX_DEATHS
+
     def replace(self) -> None:
         """Starts another zygote after this one died. Its unanswered requests are lost."""
         self._deaths += 1
         if self._deaths >= _MAX_DEATHS:
-            self._warm = "bare"
+            self._options = self._options._replace(warm="bare")
         self._mute()
-        self._take(start_zygote(self._warm, self._workspace))
+        self._take(start_zygote(self._options))
 
     def _take(self, zygote: StartedZygote) -> None:
         self.idle = False

@@ -9,7 +9,7 @@ import os
 import socket
 from typing import NamedTuple
 
-from nl2code_guest.options import UsageError, parse_options
+from nl2code_guest.options import Options, UsageError, parse_options
 
 
 class StartedZygote(NamedTuple):
@@ -26,11 +26,11 @@ def first_zygote(args: list[str]) -> StartedZygote | None:
         options = parse_options(args)
     except UsageError:
         return None
-    return start_zygote(options.warm, options.workspace)
+    return start_zygote(options)
 
 
-def start_zygote(warm: str, workspace: str) -> StartedZygote:
-    """Forks a zygote that imports what `warm` says. Raises OSError."""
+def start_zygote(options: Options) -> StartedZygote:
+    """Forks a zygote that imports what `options.warm` says. Raises OSError."""
     mine, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     init_pid = os.getpid()
     pid = os.fork()
@@ -39,7 +39,7 @@ def start_zygote(warm: str, workspace: str) -> StartedZygote:
             # Not before the fork: the init has no use for it.
             from nl2code_guest.zygote import serve
 
-            serve(its, warm, workspace, init_pid)
+            serve(its, options, init_pid)
         finally:
             os._exit(1)
     its.close()

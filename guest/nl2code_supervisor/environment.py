@@ -61,6 +61,9 @@ def guest_command(spec: Spec, at: Places, control_fd: int) -> list[str]:
         *("--workspace", at.workspace),
         *("--session", spec.session),
         *("--warm", spec.warm),
+        *("--durability", spec.durability),
+        # So that a save refuses what the watcher of the disk would end.
+        *("--quota-bytes", str(spec.limits.disk_bytes)),
     ]
 
 

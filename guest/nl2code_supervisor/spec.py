@@ -47,6 +47,8 @@ class Spec(NamedTuple):
     hash_seed: int
     lease_ms: int
     warm: str
+    #: What a committed cell survives: `process` the death of any process, `host` also a power cut.
+    durability: str
     #: Runs instead of the guest; how the worker probes what isolation does.
     command: tuple[str, ...]
 
@@ -96,6 +98,7 @@ def parse_spec(raw: dict[str, Any]) -> Spec:
         hash_seed=int(raw["hashSeed"]),
         lease_ms=_positive(raw["leaseMs"]),
         warm=str(raw["warm"]),
+        durability=str(raw.get("durability", "process")),
         command=tuple(str(part) for part in raw.get("command", ())),
     )
     if not re.fullmatch(r"[a-z0-9-]{1,64}", spec.id):
@@ -104,6 +107,8 @@ def parse_spec(raw: dict[str, Any]) -> Spec:
         raise ValueError(f"isolation {spec.isolation!r} is neither bubblewrap nor none")
     if spec.warm not in ("bare", "data", "all"):
         raise ValueError(f"warm {spec.warm!r} is none of bare, data and all")
+    if spec.durability not in ("process", "host"):
+        raise ValueError(f"durability {spec.durability!r} is neither process nor host")
     if not 0 <= spec.hash_seed <= 0xFFFFFFFF:
         raise ValueError(f"hashSeed {spec.hash_seed} is outside 0..4294967295")
     if not spec.limits.cpus > 0:

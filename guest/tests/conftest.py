@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,8 @@ def start(tmp_path: Path) -> Iterator[Start]:
     """Starts guests on this test's folder; what is left of them ends with the test."""
     guests: list[Guest] = []
 
-    def begin(**options: str) -> Guest:
-        guests.append(Guest(tmp_path, **options))  # type: ignore[arg-type]
+    def begin(**options: Any) -> Guest:
+        guests.append(Guest(tmp_path, **options))
         return guests[-1]
 
     yield begin
@@ -29,6 +30,18 @@ def start(tmp_path: Path) -> Iterator[Start]:
 def guest(start: Start) -> Guest:
     """A guest that imports nothing ahead."""
     return start()
+
+
+@pytest.fixture
+def start_plain(start: Start) -> Start:
+    """Starts guests with plain states."""
+    return partial(start, plain=True)
+
+
+@pytest.fixture
+def plain(start_plain: Start) -> Guest:
+    """A guest with plain states."""
+    return start_plain()
 
 
 @pytest.fixture

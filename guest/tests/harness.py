@@ -6,13 +6,14 @@ import contextlib
 import hashlib
 import json
 import os
+import resource
 import signal
 import socket
 import struct
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,21 @@ class Done:
     header: dict[str, Any]
     attachments: list[bytes]
     outs: list[dict[str, Any]] = field(default_factory=list)
+    #: What else was heard before it: `again` and `saved`.
+    heard: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def saved(self) -> str:
+        return str(self.header["saved"])
+
+    @property
+    def restored(self) -> dict[str, Any] | None:
+        report: dict[str, Any] | None = self.reply["restored"]
+        return report
+
+    @property
+    def agains(self) -> list[int]:
+        return [frame["run"] for frame in self.heard if frame["type"] == "again"]
 
     @property
     def reply(self) -> dict[str, Any]:
@@ -78,6 +94,8 @@ class Stream:
         self.sock = sock
         sock.settimeout(60)
         self._buffer = b""
+        #: Answers a call of a tool on the way to a `done`; without it such a call fails the test.
+        self.tools: Callable[[dict[str, Any]], object] | None = None
 
     def send(self, **header: Any) -> None:
         data = json.dumps(header).encode()
@@ -99,7 +117,7 @@ class Stream:
         header_bytes, body_bytes = struct.unpack(">II", self._take(8))
         return json.loads(self._take(header_bytes)), self._take(body_bytes)
 
-    def hello(self, session: str = "s", epoch: tuple[int, int] = (1, 1), protocol: int = 1) -> dict[str, Any]:
+    def hello(self, session: str = "s", epoch: tuple[int, int] = (1, 1), protocol: int = 2) -> dict[str, Any]:
         self.send(type="hello", protocol=protocol, session=session, epoch=list(epoch))
         return self.receive()[0]
 
@@ -113,17 +131,36 @@ class Stream:
     def done(self) -> Done:
         """Reads on to the next `done`."""
         outs: list[dict[str, Any]] = []
+        heard: list[dict[str, Any]] = []
         while True:
             header, body = self.receive()
             if header["type"] == "out":
                 outs.append(header)
+                continue
+            if header["type"] in ("again", "saved"):
+                heard.append(header)
+                # The output of the run before is void.
+                outs = [] if header["type"] == "again" else outs
+                continue
+            if header["type"] == "tool" and self.tools:
+                self.reply(header, self.tools(header))
                 continue
             assert header["type"] == "done", header
             parts, at = [], 0
             for size in header["attachments"]:
                 parts.append(body[at : at + size])
                 at += size
-            return Done(header, parts, outs)
+            return Done(header, parts, outs, heard)
+
+    def reply(self, call: dict[str, Any], value: object) -> None:
+        """Answers a call of a tool."""
+        self.send(type="tool-result", k=call["k"], call=call["call"], ok=True, value=value)
+
+    def tool(self) -> dict[str, Any]:
+        """Reads on to the next call of a tool."""
+        header = self.answer()
+        assert header["type"] == "tool", header
+        return header
 
     def answer(self) -> dict[str, Any]:
         """The next frame that is no output."""
@@ -138,17 +175,28 @@ class Stream:
 class Guest:
     """A guest process and its current stream; cells are numbered by themselves."""
 
-    def __init__(self, folder: Path, warm: str = "bare", session: str = "s", env: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        warm: str = "bare",
+        session: str = "s",
+        env: dict[str, str] | None = None,
+        options: Sequence[str] = (),
+        limits: dict[int, int] | None = None,
+        plain: bool = False,
+    ) -> None:
+        """With `plain` its states are those of `plain_state`, whose saves a cell can have fail or wait."""
         self.folder = folder
         self.workspace = folder / "workspace"
         self.checkpoint = folder / "checkpoint"
-        for path in (self.workspace, self.checkpoint):
+        for path in (self.workspace, self.checkpoint / "fail-points"):
             path.mkdir(parents=True, exist_ok=True)
         self._control, its = socket.socketpair()
         self.log = open(folder / "guest.log", "ab")  # noqa: SIM115
-        command = [PYTHON, "-s", "-P", "-m", "nl2code_guest", "--control-fd", str(its.fileno())]
+        program = [str(GUEST / "tests" / "plain_guest.py")] if plain else ["-m", "nl2code_guest"]
+        command = [PYTHON, "-s", "-P", *program, "--control-fd", str(its.fileno())]
         command += ["--checkpoint", str(self.checkpoint), "--workspace", str(self.workspace)]
-        command += ["--session", session, "--warm", warm]
+        command += ["--session", session, "--warm", warm, *options]
         self.process = subprocess.Popen(
             command,
             pass_fds=(its.fileno(),),
@@ -166,6 +214,7 @@ class Guest:
             stdin=subprocess.DEVNULL,
             stdout=self.log,
             stderr=self.log,
+            preexec_fn=lambda: _limit(limits or {}),
         )
         its.close()
         self.next = 0
@@ -202,6 +251,26 @@ class Guest:
         self.ask(code, **options)
         return self.stream.done()
 
+    def once(self) -> str:
+        """Code that leaves a trace of its run where no restore takes it back."""
+        return f"print(open({str(self.folder / 'traces')!r}, 'a').write('x'))"
+
+    def traces(self) -> int:
+        """How often code with `once` has run."""
+        path = self.folder / "traces"
+        return len(path.read_text()) if path.exists() else 0
+
+    def until_traces(self, number: int) -> None:
+        """Waits until code with `once` has run so often."""
+        end = time.monotonic() + 20
+        while self.traces() < number:
+            assert time.monotonic() < end
+            time.sleep(0.001)
+
+    def fail_at(self, point: str) -> None:
+        """Has the next process that comes to this place killed there."""
+        (self.checkpoint / "fail-points" / point).touch()
+
     def kernel_pid(self) -> int:
         return int(self.run("import os; os.getpid()").text)
 
@@ -227,6 +296,11 @@ class Guest:
             self.process.kill()
             self.process.wait()
         self.log.close()
+
+
+def _limit(limits: dict[int, int]) -> None:
+    for name, most in limits.items():
+        resource.setrlimit(name, (most, most))
 
 
 def alive(pid: int) -> bool:

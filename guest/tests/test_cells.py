@@ -30,7 +30,7 @@ def test_an_empty_cell_and_a_comment_are_cells(shared: Guest) -> None:
 
 
 def test_only_the_first_cell_of_a_later_kernel_is_fresh(guest: Guest) -> None:
-    assert [guest.run("1").reply["freshKernel"] for _ in range(2)] == [False, False]
+    assert [guest.run("1").restored for _ in range(2)] == [None, None]
 
 
 def test_the_working_directory_is_the_workspace_and_its_modules_import(shared: Guest) -> None:

@@ -214,7 +214,7 @@ def test_as_a_cell_it_leaves_no_name_behind_and_a_warm_kernel_follows(tmp_path: 
         done = guest.run("__import__('nl2code_guest.inspection', fromlist=['report']).report()")
         assert done.ended == "ok" and "1 row × 2 columns" in done.stdout and done.stderr == ""
         after = guest.run("sorted(name for name in globals() if not name.startswith('__'))")
-        assert after.text == "[]" and after.reply["freshKernel"] is False
+        assert after.text == "[]" and after.restored is None
     finally:
         guest.close()
 

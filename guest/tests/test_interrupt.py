@@ -13,7 +13,7 @@ def test_a_timed_out_cell_leaves_the_kernel_usable(guest: Guest) -> None:
     assert "time limit of 0.15 s" in done.message and "kept" in done.message
     assert "<cell 0>" in done.traceback
     after = guest.run("n > 0")
-    assert (after.text, after.reply["freshKernel"]) == ("True", False)
+    assert (after.text, after.restored) == ("True", None)
 
 
 def test_sleep_and_a_subprocess_are_interrupted_at_once(guest: Guest) -> None:
@@ -21,7 +21,7 @@ def test_sleep_and_a_subprocess_are_interrupted_at_once(guest: Guest) -> None:
     assert guest.run("import time; time.sleep(60)", timeout_ms=100).ended == "timeout"
     assert guest.run("import subprocess; subprocess.run(['sleep', '60'])", timeout_ms=100).ended == "timeout"
     assert time.monotonic() - began < 30
-    assert guest.run("1").reply["freshKernel"] is False
+    assert guest.run("1").restored is None
 
 
 def test_an_interrupt_of_the_host_says_interrupted(guest: Guest) -> None:
@@ -58,7 +58,7 @@ def test_the_second_interrupt_ends_a_cell_that_swallowed_the_first(guest: Guest)
     done = guest.run(code, timeout_ms=100)
     assert done.ended == "timeout"
     assert 2 <= time.monotonic() - began < 30
-    assert guest.run("1").reply["freshKernel"] is False
+    assert guest.run("1").restored is None
 
 
 def test_a_cell_that_swallows_everything_loses_its_kernel_with_the_limit_named(guest: Guest) -> None:
@@ -66,7 +66,7 @@ def test_a_cell_that_swallows_everything_loses_its_kernel_with_the_limit_named(g
         "import time\nwhile True:\n    try: time.sleep(60)\n    except BaseException: pass", timeout_ms=100
     )
     assert done.ended == "kernel-died" and "time limit of 0.1 s" in done.message
-    assert guest.run("1").reply["freshKernel"] is True
+    assert guest.run("1").restored
 
 
 def test_a_cell_that_takes_the_signal_is_ended_and_gives_it_back(guest: Guest) -> None:

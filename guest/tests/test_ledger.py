@@ -1,35 +1,48 @@
-"""No cell runs twice, whatever dies and whatever is asked again."""
+"""No result is lost and no cell counts twice, whatever is asked again."""
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
-from harness import Guest, Start, alive, children, kill, sha, until_gone
+from harness import Guest, Start, StreamEnded, alive, sha, until_gone
 
-from nl2code_guest.ledger import Ledger, LedgerError
+from nl2code_guest import ledger as ledger_module
+from nl2code_guest.checkpoint.manifests import newest, numbers, read_manifest, write_manifest
+from nl2code_guest.frames import FrameError
+from nl2code_guest.ledger import Ledger, LedgerError, Result, State
 from nl2code_guest.reply import died_reply
 from nl2code_guest.system_calls import is_exiting
 
-APPEND = "print(open('effects', 'a').write('x'))"
+
+def result(k: int, pending: bool = False) -> Result:
+    return Result(k, f"sha {k}", f"code {k}", died_reply(f"reply {k}"), [b"image"], pending)
 
 
-def effects(guest: Guest) -> int:
-    path = guest.workspace / "effects"
-    return len(path.read_text()) if path.exists() else 0
+def state(k: int, first: int | None = None, data: bytes = b"state", full: bool = False) -> State:
+    return State(k, k if first is None else first, "data", full, data)
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Ledger:
+    return Ledger(str(tmp_path), "s", durable=False)
+
+
+# --- the rule of exec ------------------------------------------------------------------------------------------------
 
 
 def test_the_head_asked_again_is_answered_and_not_run(guest: Guest) -> None:
-    first = guest.run(APPEND)
-    guest.stream.ask(0, APPEND)
+    code = guest.once()
+    first = guest.run(code)
+    guest.stream.ask(0, code)
     again = guest.stream.done()
     assert (first.header["cached"], again.header["cached"]) == (False, True)
-    assert again.reply == first.reply
-    assert effects(guest) == 1
+    assert (again.reply, again.saved) == (first.reply, "local")
+    assert guest.traces() == 1
 
 
 def test_what_does_not_follow_is_a_conflict_that_names_the_head(guest: Guest) -> None:
@@ -71,73 +84,6 @@ def test_a_lower_epoch_is_fenced_also_by_a_new_init(start: Start) -> None:
     assert stream.hello(epoch=(5, 3))["code"] == "fenced"
 
 
-def test_a_cell_whose_kernel_was_killed_is_recorded_and_the_next_kernel_is_fresh(guest: Guest) -> None:
-    pid = guest.kernel_pid()
-    guest.run("kept = 1")
-    guest.ask(APPEND + "\nimport time\ntime.sleep(60)")
-    while not effects(guest):
-        pass
-    kill(pid)
-    died = guest.stream.done()
-    assert died.ended == "kernel-died"
-    assert "SIGKILL" in died.message and "memory" in died.message and "variables are gone" in died.message
-    guest.stream.ask(2, APPEND + "\nimport time\ntime.sleep(60)")
-    assert guest.stream.done().reply == died.reply
-    after = guest.run("kept")
-    assert after.reply["freshKernel"] and after.reply["error"]["type"] == "NameError"
-    assert not guest.run("1").reply["freshKernel"]
-    assert effects(guest) == 1
-
-
-def test_a_loss_is_told_also_when_the_kernel_after_it_is_replaced_by_a_warmer_one(start: Start) -> None:
-    guest = start(warm="data")
-    guest.run("kept = 1")
-    before = set(children(guest.process.pid))
-    # While the zygote still imports: the kernel that comes now is replaced once it has everything.
-    assert guest.run("import os\nos._exit(3)").ended == "kernel-died"
-    seen: set[int] = set()
-    end = time.monotonic() + 20
-    while len(seen) < 2 and time.monotonic() < end:
-        seen |= set(children(guest.process.pid)) - before
-    assert len(seen) == 2
-    after = guest.run("kept")
-    assert after.reply["freshKernel"] and after.reply["error"]["type"] == "NameError"
-    assert not guest.run("1").reply["freshKernel"]
-
-
-def test_a_cell_sent_to_a_kernel_that_is_already_dead_runs_in_the_next_one(guest: Guest) -> None:
-    pid = guest.kernel_pid()
-    with guest.held():
-        kill(pid)
-        until_gone(pid)
-        guest.ask(APPEND)
-    done = guest.stream.done()
-    assert (done.ended, done.reply["freshKernel"], effects(guest)) == ("ok", True, 1)
-
-
-def test_a_cell_whose_init_was_killed_is_never_run_again(start: Start) -> None:
-    guest = start()
-    guest.run("kept = 1")
-    kernel = guest.kernel_pid()
-    code = APPEND + "\nimport time\ntime.sleep(60)"
-    guest.ask(code)
-    while not effects(guest):
-        pass
-    guest.kill()
-    assert until_gone(kernel)
-    second = start()
-    assert (second.welcome["head"], second.welcome["running"]) == (2, None)
-    assert second.welcome["bootId"] != guest.welcome["bootId"]
-    second.stream.ask(2, code)
-    lost = second.stream.done()
-    assert (lost.ended, lost.header["cached"]) == ("kernel-died", True)
-    assert "not known" in lost.message
-    second.next = 3
-    after = second.run("kept")
-    assert after.reply["freshKernel"] and after.ended == "error"
-    assert effects(second) == 1
-
-
 def test_a_finished_cell_is_answered_by_a_new_init_with_its_images(start: Start) -> None:
     guest = start()
     png = "b'\\x89PNG\\r\\n\\x1a\\n' + b'x' * 50"
@@ -151,74 +97,180 @@ def test_a_finished_cell_is_answered_by_a_new_init_with_its_images(start: Start)
     assert (again.reply, again.attachments, again.header["cached"]) == (first.reply, first.attachments, True)
 
 
-def test_the_journal_of_another_session_is_refused(start: Start, tmp_path: Path) -> None:
+# --- committing ------------------------------------------------------------------------------------------------------
+
+
+def test_a_cell_is_committed_with_its_code_its_reply_and_its_state(ledger: Ledger, tmp_path: Path) -> None:
+    ledger.start(0, "sha 0", (1, 1))
+    ledger.finish(result(0), state(0, full=True))
+    ledger.start(1, "sha 1", (1, 1))
+    ledger.finish(result(1), state(1))
+    assert (ledger.head, ledger.saved, ledger.standing, ledger.want) == (1, 1, "local", "data")
+    manifest = read_manifest(str(tmp_path / "manifests"), 1)
+    before = read_manifest(str(tmp_path / "manifests"), 0)
+    header = {"session": "s", "k": 1, "sha": "sha 1", "code": "code 1", "want": "data", "covered": [], "full": False}
+    assert manifest.header.items() >= header.items()
+    assert manifest.header["parent"] == {"k": 0, "sha": before.sha} and before.header["full"]
+    assert (manifest.header["reply"], manifest.images, manifest.state) == (died_reply("reply 1"), [b"image"], b"state")
+    again = Ledger(str(tmp_path), "s", durable=False)
+    assert again.answers(1, "sha 1") and again.stored() == ledger.stored()
+
+
+def test_a_state_that_comes_later_commits_its_cell_then(ledger: Ledger) -> None:
+    ledger.finish(result(0, pending=True), None)
+    assert (ledger.head, ledger.saved, ledger.standing) == (0, -1, "pending")
+    assert ledger.take(state(0))
+    assert (ledger.saved, ledger.standing) == (0, "local")
+
+
+def test_a_state_covers_the_cells_before_it_that_have_none(ledger: Ledger, tmp_path: Path) -> None:
+    ledger.finish(result(0), state(0))
+    ledger.finish(result(1), None)
+    ledger.finish(result(2), None)
+    assert (ledger.head, ledger.saved, ledger.standing) == (2, 0, "none")
+    ledger.finish(result(3), state(3, first=1))
+    manifest = newest(str(tmp_path / "manifests"))
+    assert manifest and (manifest.k, manifest.header["parent"]["k"]) == (3, 0)
+    assert manifest.header["covered"] == [
+        {"k": 1, "sha": "sha 1", "code": "code 1"},
+        {"k": 2, "sha": "sha 2", "code": "code 2"},
+    ]
+
+
+def test_a_state_that_leaves_out_a_cell_is_not_taken(ledger: Ledger) -> None:
+    ledger.finish(result(0), None)
+    with pytest.raises(FrameError, match="leaves out"):
+        ledger.finish(result(1), state(1))
+    with pytest.raises(FrameError, match="Nobody waits"):
+        ledger.take(state(5))
+    assert (ledger.head, ledger.saved) == (0, -1)
+
+
+def test_a_kernel_that_did_not_hear_of_a_commit_builds_on_the_one_before(ledger: Ledger, tmp_path: Path) -> None:
+    for k in range(3):
+        ledger.finish(result(k), state(k))
+    ledger.finish(result(3), state(3, first=2))
+    manifest = newest(str(tmp_path / "manifests"))
+    assert manifest and (manifest.k, manifest.header["parent"]["k"]) == (3, 1)
+
+
+def test_a_full_disk_keeps_results_in_memory_and_commits_them_in_order_when_there_is_room(
+    ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_args: object) -> str:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(ledger_module, "write_manifest", full)
+        for k in range(2):
+            ledger.start(k, f"sha {k}", (1, 1))
+            ledger.finish(result(k), state(k))
+            assert (ledger.head, ledger.saved, ledger.standing) == (k, -1, "none")
+            assert b"could not be saved: No space left on device" in ledger.told()
+        assert ledger.blocked() is None
+        ledger.finish(result(2), state(2, data=b"x" * 1000))
+        patched.setattr(ledger_module, "MAX_WAITING_BYTES", 1000)
+        assert "No space left" in str(ledger.blocked())
+    assert ledger.blocked() is None
+    assert (ledger.saved, numbers(str(tmp_path / "manifests"))) == (2, [0, 1, 2])
+    parent = read_manifest(str(tmp_path / "manifests"), 1)
+    assert read_manifest(str(tmp_path / "manifests"), 2).header["parent"] == {"k": 1, "sha": parent.sha}
+
+
+# --- falling back ----------------------------------------------------------------------------------------------------
+
+
+def test_what_was_in_memory_alone_is_lost_with_its_kernel(ledger: Ledger) -> None:
+    ledger.start(0, "sha 0", (1, 1))
+    ledger.finish(result(0), state(0))
+    ledger.start(1, "sha 1", (1, 1))
+    ledger.finish(result(1, pending=True), None)
+    ledger.forget_unsaved()
+    assert (ledger.head, ledger.saved, ledger.answers(0, "sha 0")) == (0, 0, True)
+    # It left traces in the workspace, and had its result: another run is its first.
+    assert (ledger.exact, ledger.runs(1, "sha 1")) == (True, 0)
+
+
+def test_a_torn_manifest_makes_the_one_before_it_the_head(ledger: Ledger, tmp_path: Path) -> None:
+    for k in range(3):
+        ledger.finish(result(k), state(k))
+    path = tmp_path / "manifests" / "00000002.manifest"
+    path.write_bytes(path.read_bytes()[:-1])
+    assert Ledger(str(tmp_path), "s", durable=False).head == 1
+    path = tmp_path / "manifests" / "00000001.manifest"
+    path.write_bytes(path.read_bytes().replace(b"state", b"stale"))
+    again = Ledger(str(tmp_path), "s", durable=False)
+    assert (again.head, again.answers(0, "sha 0")) == (0, True)
+
+
+def test_what_lies_behind_a_new_head_is_gone_before_a_cell_is_committed_after_it(
+    ledger: Ledger, tmp_path: Path
+) -> None:
+    for k in range(4):
+        ledger.finish(result(k), state(k))
+    ledger.fall_back(2, "A segment is damaged.")
+    assert (ledger.head, ledger.exact, ledger.at_start(), ledger.take_notes()) == (
+        1,
+        True,
+        None,
+        ["A segment is damaged."],
+    )
+    assert numbers(str(tmp_path / "manifests")) == [0, 1, 2, 3]
+    ledger.restored()
+    ledger.finish(result(2), state(2))
+    assert (numbers(str(tmp_path / "manifests")), ledger.exact) == ([0, 1, 2], False)
+
+
+def test_a_cell_without_effects_is_committed_with_what_came_from_outside_before_it(
+    ledger: Ledger, tmp_path: Path
+) -> None:
+    ledger.finish(result(0), state(0))
+    for run in (1, 2, 3):
+        assert ledger.start(1, "sha 1", (1, 1)) == run
+        ledger.note_at_start(1, b"outside")
+    assert ledger.at_start() == b"outside"
+    assert ledger.finish_without_effects(result(1))
+    manifest = newest(str(tmp_path / "manifests"))
+    assert manifest and (manifest.k, manifest.state, manifest.header["want"]) == (1, b"outside", "data")
+    # The workspace still holds what the cell did, for a new init too.
+    assert (ledger.exact, Ledger(str(tmp_path), "s", durable=False).exact) == (True, True)
+    ledger.restored()
+    assert (ledger.exact, Ledger(str(tmp_path), "s", durable=False).exact) == (False, False)
+
+
+def test_a_cell_without_effects_needs_the_state_before_it(ledger: Ledger) -> None:
+    ledger.finish(result(0), None)
+    assert not ledger.finish_without_effects(result(1))
+    assert ledger.head == -1
+
+
+# --- what a folder may hold ------------------------------------------------------------------------------------------
+
+
+def test_the_checkpoint_of_another_session_is_refused(start: Start, tmp_path: Path) -> None:
     guest = start()
     guest.run("1")
     guest.kill()
-    with pytest.raises(Exception):  # noqa: B017 - the guest ends before it answers
+    with pytest.raises((StreamEnded, OSError)):
         Guest(tmp_path, session="other")
     assert "belongs to session 's'" in (tmp_path / "guest.log").read_text()
-
-
-def test_a_record_cut_off_by_a_crash_counts_as_not_written(tmp_path: Path) -> None:
-    ledger = Ledger(str(tmp_path), "s", durable=False)
-    ledger.start(0, "a", (1, 1), False)
-    ledger.finish(0, "a", died_reply("x", False), [b"image"])
-    whole = (tmp_path / "journal").stat().st_size
-    ledger.start(1, "b", (2, 1), False)
-    data = (tmp_path / "journal").read_bytes()
-    for cut in range(whole, len(data)):
-        (tmp_path / "journal").write_bytes(data[:cut])
-        again = Ledger(str(tmp_path), "s", durable=False)
-        assert (again.head, again.answers(0, "a"), again.epoch) == (0, True, (1, 1))
-        assert (tmp_path / "journal").stat().st_size == whole
-
-
-def test_a_started_record_becomes_kernel_died_when_the_journal_is_opened(tmp_path: Path) -> None:
-    for durable in (False, True):
-        folder = tmp_path / str(durable)
-        Ledger(str(folder), "s", durable).start(0, "a", (1, 1), False)
-        assert Ledger(str(folder), "s", durable).head == 0
-        assert b"kernel-died" in Ledger(str(folder), "s", durable).stored()
-
-
-def test_a_long_journal_is_replaced_by_its_head(tmp_path: Path) -> None:
-    ledger = Ledger(str(tmp_path), "s", durable=True)
-    image = b"x" * (1 << 20)
-    for k in range(12):
-        ledger.start(k, str(k), (k, 1), False)
-        ledger.finish(k, str(k), died_reply("x", False), [image])
-    assert (tmp_path / "journal").stat().st_size < 8 << 20
-    again = Ledger(str(tmp_path), "s", durable=True)
-    assert (again.head, again.epoch, again.answers(11, "11")) == (11, (11, 1), True)
-    assert image in again.stored()
-
-
-def test_a_full_disk_leaves_no_half_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    ledger = Ledger(str(tmp_path), "s", durable=False)
-    ledger.start(0, "a", (1, 1), False)
-    ledger.finish(0, "a", died_reply("x", False), [])
-    size = (tmp_path / "journal").stat().st_size
-
-    def half(fd: int, data: bytes) -> None:
-        import os
-
-        os.write(fd, data[: len(data) // 2])
-        raise OSError(28, "No space left on device")
-
-    with monkeypatch.context() as full:
-        full.setattr("nl2code_guest.ledger._write", half)
-        with pytest.raises(OSError):
-            ledger.start(1, "b", (1, 1), False)
-    assert (tmp_path / "journal").stat().st_size == size
-    ledger.start(1, "b", (1, 1), False)
-    assert Ledger(str(tmp_path), "s", durable=False).head == 1
+    with pytest.raises(LedgerError, match="belongs to session 's'"):
+        Ledger(str(tmp_path / "checkpoint"), "other", durable=False)
 
 
 def test_a_folder_that_is_no_folder_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(LedgerError, match="can't be used"):
         Ledger(str(tmp_path / "file"), "s", durable=False)
+
+
+def test_a_sealed_manifest_that_no_init_has_written_is_passed_over(ledger: Ledger, tmp_path: Path) -> None:
+    ledger.finish(result(0), state(0))
+    write_manifest(str(tmp_path / "manifests"), {"k": 1, "parent": None}, [], b"", False)
+    assert Ledger(str(tmp_path), "s", durable=False).head == 0
+
+
+# --- the end of everything -------------------------------------------------------------------------------------------
 
 
 def test_everything_ends_with_the_control_socket(start: Start) -> None:
@@ -229,12 +281,6 @@ def test_everything_ends_with_the_control_socket(start: Start) -> None:
     guest.close()
     assert guest.process.returncode == 0
     assert until_gone(kernel, daemon)
-
-
-def test_a_dead_kernel_takes_what_it_started_with_it(guest: Guest) -> None:
-    daemon = int(guest.run("import subprocess\nsubprocess.Popen(['sleep', '60'], start_new_session=True).pid").text)
-    guest.run("import os; os._exit(3)")
-    assert until_gone(daemon)
 
 
 def test_a_process_that_ends_is_told_from_one_that_goes_on() -> None:

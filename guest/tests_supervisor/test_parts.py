@@ -50,6 +50,7 @@ def test_a_spec_that_is_cut_off_or_malformed_is_refused(tmp_path: Path, raw_spec
         {"folder": "/a\0b"},
         {"isolation": "some"},
         {"warm": "hot"},
+        {"durability": "some"},
         {"hashSeed": -1},
         {"hashSeed": 1 << 32},
         {"leaseMs": 0},
@@ -81,7 +82,11 @@ def test_without_isolation_the_guest_gets_real_places(raw_spec: dict[str, Any], 
     at = places(spec)
     assert environment(spec, at)["PYTHONPATH"] == "/guest-code:/packs/x/lib"
     assert environment(spec, at)["NL2CODE_INPUTS"] == f"{layout}/inputs"
-    assert guest_command(spec, at, 5)[0] == "/venv/bin/python3"
+    command = guest_command(spec, at, 5)
+    assert command[0] == "/venv/bin/python3"
+    assert " ".join(command).endswith(f"--durability process --quota-bytes {1 << 20}")
+    host = parse_spec({**raw_spec, "durability": "host"})
+    assert "--durability host" in " ".join(guest_command(host, places(host), 5))
 
 
 def test_the_arguments_hold_what_is_promised(raw_spec: dict[str, Any]) -> None:

@@ -1,0 +1,157 @@
+"""A kernel is given what the manifests say, and an older state where a newer one can't be had."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from harness import Start
+
+from nl2code_guest.restore_report import MAX_BYTES, MAX_NAMES, checked_report
+
+
+def test_a_new_sandbox_has_the_variables_and_the_first_cell_tells_what_came_back(start_plain: Start) -> None:
+    guest = start_plain()
+    guest.run("x = [1, 2]\nimport math\ngenerator = (n for n in x)")
+    guest.kill()
+    second = start_plain()
+    second.next = 1
+    done = second.run("x, math.pi > 3, 'generator' in globals()")
+    assert done.text == "([1, 2], True, False)"
+    assert done.restored and (done.restored["head"], done.restored["variables"]) == (0, 1)
+    (lost,) = done.restored["lost"]
+    assert (lost["name"], lost["type"], lost["cell"]) == ("generator", "generator", 0)
+    assert second.run("1").restored is None
+
+
+def test_files_that_came_while_no_kernel_lived_stay(start: Start) -> None:
+    guest = start()
+    guest.run("open('ours', 'w').write('1')\nopen('gone', 'w')")
+    guest.kill()
+    (guest.workspace / "theirs").write_text("2")
+    (guest.workspace / "gone").unlink()
+    second = start()
+    second.next = 1
+    assert second.run("import os\nsorted(os.listdir())").text == "['gone', 'ours', 'theirs']"
+
+
+def test_a_state_that_can_not_be_restored_is_given_up_for_the_one_before_it(start_plain: Start) -> None:
+    guest = start_plain()
+    for k in range(4):
+        guest.run(f"x = {k}\nopen('at {k}', 'w')")
+    guest.kill()
+    (guest.checkpoint / "unrestorable").write_text("2")
+    second = start_plain()
+    second.stream.ask(4, "x")
+    refused = second.stream.answer()
+    assert (refused["code"], refused["k"], refused["head"]) == ("conflict", 4, 1)
+    # The host catches up with other cells than those that were: nothing of the abandoned ones comes back.
+    second.next = 2
+    done = second.run("import os\nx, sorted(os.listdir())")
+    assert done.text == "(1, ['at 0', 'at 1'])"
+    assert done.restored and done.restored["notes"] == ["A segment of cell 2 is damaged."]
+    second.kill()
+    (guest.checkpoint / "unrestorable").unlink()
+    third = start_plain()
+    assert third.welcome["head"] == 2
+    third.next = 3
+    assert third.run("x").text == "1"
+
+
+def test_without_any_state_that_can_be_restored_the_session_starts_anew(start_plain: Start) -> None:
+    guest = start_plain()
+    guest.run("x = 1\nopen('left', 'w')")
+    guest.run("y = 1")
+    guest.kill()
+    (guest.checkpoint / "unrestorable").write_text("0")
+    second = start_plain()
+    second.stream.ask(2, "x")
+    assert second.stream.answer()["head"] == -1
+    second.next = 0
+    done = second.run("import os\n'x' in globals(), os.listdir()")
+    assert (done.text, done.agains) == ("(False, [])", [])
+    assert done.restored and done.restored["notes"] == ["A segment of cell 0 is damaged."]
+
+
+def test_a_state_that_kills_every_kernel_that_restores_it_is_given_up(start_plain: Start) -> None:
+    guest = start_plain()
+    guest.run("x = 0")
+    guest.run("x = 1")
+    guest.kill()
+    (guest.checkpoint / "dies").write_text("3")
+    second = start_plain()
+    second.stream.ask(2, "x")
+    assert second.stream.answer()["head"] == 0
+    second.next = 1
+    done = second.run("x")
+    assert done.text == "0"
+    assert done.restored and "killed 3 kernels" in done.restored["notes"][0]
+
+
+def test_a_torn_manifest_is_passed_over(start: Start) -> None:
+    guest = start()
+    for k in range(3):
+        guest.run(f"x = {k}")
+    guest.kill()
+    path = guest.checkpoint / "manifests" / "00000002.manifest"
+    path.write_bytes(path.read_bytes()[:-3])
+    second = start()
+    assert second.welcome["head"] == 1
+    second.next = 2
+    assert second.run("x").text == "1"
+
+
+def test_a_checkpoint_of_a_release_without_manifests_starts_anew_and_says_so(start: Start, tmp_path: Path) -> None:
+    from nl2code_guest import journal
+    from nl2code_guest.frames import encode_header, pack_frame
+
+    record = {"type": "done", "session": "s", "k": 0, "sha": "a", "epoch": [1, 1], "attachments": [], "reply": {}}
+    (tmp_path / "checkpoint" / "ledger").mkdir(parents=True)
+    data = journal._sealed(pack_frame(encode_header(record), b""))
+    (tmp_path / "checkpoint" / "ledger" / "journal").write_bytes(data)
+    guest = start()
+    assert guest.welcome["head"] == -1
+    guest.stream.ask(1, "1")
+    assert guest.stream.answer()["code"] == "conflict"
+    done = guest.run("1")
+    assert done.restored and "older release" in done.restored["notes"][0]
+    assert guest.run("2").restored is None
+
+
+def test_a_cell_for_which_no_kernel_can_be_had_is_refused_and_can_be_asked_again(start_plain: Start) -> None:
+    guest = start_plain()
+    guest.ask(guest.once() + "\nimport time\ntime.sleep(60)")
+    guest.until_traces(1)
+    guest.kill()
+    # A cell had begun, so there is something to restore although no cell is saved.
+    (guest.checkpoint / "dies").write_text("100")
+    second = start_plain()
+    second.stream.ask(0, "1")
+    refused = second.stream.answer()
+    assert (refused["code"], refused["k"]) == ("busy", 0) and "died before they were given a cell" in refused["message"]
+    (guest.checkpoint / "dies").unlink()
+    assert second.run("1").text == "1"
+
+
+def test_what_a_report_says_is_bounded() -> None:
+    names = [f"name {n} {'x' * 300}" for n in range(2000)]
+    lost = [{"name": name, "type": 5, "cell": -3, "message": "m" * 5000} for name in names]
+    raw = {"variables": -1, "recomputed": names, "unproved": names, "lost": lost, "notes": names, "ms": 1e99}
+    report = checked_report(raw, 7, ["own"])
+    assert len(json.dumps(report)) < 64 << 10 and MAX_BYTES < 64 << 10
+    assert (report["head"], report["variables"], report["ms"], report["notes"][0]) == (7, 0, 0, "own")
+    assert all(len(entry["name"]) <= 200 and len(entry["message"]) <= 1000 for entry in report["lost"])
+    assert report["lost"][0]["cell"] is None and report["lost"][0]["type"] == ""
+    assert any("more variables were lost" in note for note in report["notes"])
+    assert len(checked_report({"notes": names}, 7, [])["notes"]) <= 50
+
+
+@pytest.mark.parametrize("raw", [None, [], {"lost": {}}, {"lost": [1], "notes": [[]]}, {"recomputed": [None]}])
+def test_a_report_of_any_form_becomes_one(raw: object) -> None:
+    assert checked_report(raw, -1, [])["head"] == -1
+
+
+def test_names_are_many_before_they_are_cut() -> None:
+    names = [f"name {n}" for n in range(MAX_NAMES)]
+    assert checked_report({"recomputed": names}, 0, [])["recomputed"] == names
