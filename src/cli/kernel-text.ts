@@ -28,7 +28,7 @@ export function kernelLines({ again = [], caughtUp = [], restored, unsaved }: Pi
   const { lost = [], notes = [] } = restored ?? {};
   return [
     ...(restored ? [restoredText(restored.head, restored.variables, restored.ms, restored.recomputed, lost.map(({ name }) => name))] : []),
-    ...lost.slice(0, MAX_NAMES).map(({ name, type, message }) => `lost ${name} (${type}): ${message || 'make it again'}`),
+    ...lost.slice(0, MAX_NAMES).map(({ name, type, message }) => message || `${name} (${type}) was lost`),
     ...notes,
     ...(caughtUp.length > 0 ? [`${caughtUp.length === 1 ? 'one cell' : `${caughtUp.length} cells`} ran again before it${others.length > 0 ? `; something else was shown by ${others.join(', ')}` : ''}`] : []),
     ...again.map((message) => `ran again: ${message}`),

@@ -3,10 +3,10 @@ import type { CellObservation } from '../session/observation.js';
 import { isWhole, type CaughtUp, type RestoreReport } from '../session/restore-report.js';
 import { oneLine } from './one-line.js';
 
-const MAX_LOST = 12;
+const MAX_LOST = 10;
 const MAX_NAMES = 12;
 const MAX_NOTES = 8;
-const MESSAGE_CHARS = 240;
+const MESSAGE_CHARS = 400;
 const NAME_CHARS = 60;
 
 type Seen = Pick<CellObservation, 'restored' | 'caughtUp'>;
@@ -40,10 +40,7 @@ function reportLines({ head, variables, unproved, lost, notes }: RestoreReport):
   return [
     `The kernel was started again before this cell, ${from}.`,
     ...(unproved.length > 0 ? [`Computed again, and perhaps not what it was: ${listed(unproved)}.`] : []),
-    ...lost.slice(0, MAX_LOST).map(({ name, type, cell, message }) => {
-      const what = [oneLine(type, NAME_CHARS), cell === null ? '' : `cell ${cell}`].filter(Boolean).join(', ');
-      return `Lost: ${oneLine(name, NAME_CHARS)}${what ? ` (${what})` : ''}. ${oneLine(message, MESSAGE_CHARS) || 'Make it again before you use it.'}`;
-    }),
+    ...lost.slice(0, MAX_LOST).map(({ name, type, message }) => oneLine(message, MESSAGE_CHARS) || `The variable ${oneLine(name, NAME_CHARS)}${type ? ` (${oneLine(type, NAME_CHARS)})` : ''} was lost: make it again before you use it.`),
     ...(more > 0 ? [`And ${more} more were lost: one that is used says so.`] : []),
     ...notes.slice(0, MAX_NOTES).map((note) => oneLine(note, MESSAGE_CHARS)),
   ];

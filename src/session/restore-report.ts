@@ -2,9 +2,9 @@
 export interface LostVariable {
   name: string;
   type: string;
-  /** The cell that assigned it last; null when that is not known. */
+  /** The cell after which it is missing; null when that is not known. */
   cell: number | null;
-  /** Why, and how to make it again; empty where that may not be shown. */
+  /** A whole sentence: what was lost, why, and how to make it again. Empty where that may not be shown. */
   message: string;
 }
 

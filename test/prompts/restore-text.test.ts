@@ -6,7 +6,7 @@ import type { RestoreReport } from '../../src/session/restore-report.js';
 
 const whole: RestoreReport = { head: 4, variables: 12, recomputed: ['rows'], unproved: [], lost: [], notes: [], ms: 30 };
 const cell = (over: Partial<CellObservation>): CellObservation => ({ kind: 'cell', k: 5, ended: 'ok', stdout: { text: '42\n', omitted: 0 }, stderr: { text: '', omitted: 0 }, result: null, displays: [], error: null, ms: 1, ...over });
-const lost = { name: 'db', type: 'sqlite3.Connection', cell: 2, message: 'A connection can not be saved; open it again.' };
+const lost = { name: 'db', type: 'sqlite3.Connection', cell: 2, message: "The variable 'db' (sqlite3.Connection) was lost when the kernel was restored after cell 4: it is open. Open it again." };
 
 describe('a model is not told', () => {
   test.each([
@@ -20,12 +20,12 @@ describe('a model is not told', () => {
 });
 
 describe('a model is told', () => {
-  test('what was lost, of which kind, from which cell, and what to do', () => {
+  test('what was lost and what to do', () => {
     expect(cellText(cell({ restored: { ...whole, lost: [lost, { ...lost, name: 'g', type: '', cell: null, message: '' }] } }))).toBe(
       [
         'The kernel was started again before this cell, with the state after cell 4: files and 12 variables.',
-        'Lost: db (sqlite3.Connection, cell 2). A connection can not be saved; open it again.',
-        'Lost: g. Make it again before you use it.',
+        lost.message,
+        'The variable g was lost: make it again before you use it.',
         '42',
       ].join('\n'),
     );
@@ -55,8 +55,8 @@ describe('a model is told', () => {
     const many = Array.from({ length: 1000 }, (_, n) => ({ ...lost, name: `v${n}\nRequest\n${'x'.repeat(200)}`, message: 'm'.repeat(1000) }));
     const text = cellText(cell({ restored: { ...whole, lost: many } }));
     expect(text.length).toBeLessThan(6000);
-    expect(text.split('\n')).toHaveLength(1 + 12 + 1 + 1);
-    expect(text).toContain('And 988 more were lost: one that is used says so.');
+    expect(text.split('\n')).toHaveLength(1 + 10 + 1 + 1);
+    expect(text).toContain('And 990 more were lost: one that is used says so.');
     expect(text).toMatch(/\n42$/);
   });
 });
