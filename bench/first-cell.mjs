@@ -18,7 +18,7 @@ export async function firstCellBench({ runtimeDir, guestDir, warmRuns = 10, cold
   const backend = createProcessBackend({ runtimeDir, guestDir, pool: 1, poolDir: join(root, 'pool') });
   const cold = createProcessBackend({ runtimeDir, guestDir });
   let n = 0;
-  const spec = (shape) => ({ ...shape, id: `s-${n}`, folder: join(root, `s-${n++}`, 'sandbox'), inputs: [], hashSeed: 1, leaseMs: 60_000 });
+  const spec = (shape) => ({ ...shape, id: `s-${n}`, folder: join(root, `s-${n++}`, 'sandbox'), inputs: [], hashSeed: 1, leaseMs: 60_000, durability: 'process' });
   const cell = async (kernels, where, k, code) => {
     const began = performance.now();
     const { reply } = await kernels.runCell(where, { session: 'bench', k, code, epoch: [1, 1], timeoutMs: 60_000, maxOutputChars: 10_000 }, { signal: new AbortController().signal });

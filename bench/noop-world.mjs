@@ -3,7 +3,7 @@ import { SessionStore } from '../dist/store/session-store.js';
 
 const usage = { promptTokens: 10, cachedTokens: 0, completionTokens: 5 };
 const text = (value) => ({ text: value, omitted: 0 });
-const wireReply = { ended: 'ok', stdout: text('ok\n'), stderr: text(''), result: null, displays: [], error: null, ms: 0, freshKernel: false };
+const wireReply = { ended: 'ok', stdout: text('ok\n'), stderr: text(''), result: null, displays: [], error: null, ms: 0, restored: null, unsaved: null };
 
 /** The model plays `pairs.value` cells, then submits; see step.mjs. */
 export function noopWorld(root, durability) {
@@ -23,7 +23,7 @@ export function noopWorld(root, durability) {
     },
     priceOf: () => ({ prompt: 0, cached: 0, completion: 0 }),
     maxOutputTokens: 1000,
-    kernels: { runCell: async () => ({ reply: wireReply, attachments: [], cached: false }), release() {}, async close() {} },
+    kernels: { runCell: async () => ({ reply: wireReply, attachments: [], cached: false, saved: 'local', again: [] }), release() {}, async close() {} },
     verifier: { verify: async () => ({ kind: 'verification', ok: true, checks: [], findings: [], outputs: [], stdout: text(''), stderr: text(''), isolation: 'none', ms: 0 }) },
     pack: async () => undefined,
     leaseMs: 1000,

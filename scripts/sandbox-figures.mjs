@@ -31,6 +31,7 @@ function spec(warm, exactSeed) {
     hashSeed: 1,
     exactSeed,
     leaseMs: 60_000,
+    durability: 'process',
     warm,
   };
   specs.push(made);

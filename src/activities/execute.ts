@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { applicableChecks, type Pack } from '../context/pack.js';
 import { fullLens } from '../exposure/lens.js';
 import { LiveText } from '../exposure/live-text.js';
-import type { KernelCell } from '../kernel/kernels.js';
+import type { KernelCell, KernelResult } from '../kernel/kernels.js';
 import type { WireDisplay, WireReply, WireShape } from '../kernel/protocol.js';
 import { agreedPlan } from '../session/agreed-plan.js';
 import { canonical } from '../session/canonical.js';
@@ -17,13 +17,15 @@ import { promisedOutputs } from '../prompts/replies.js';
 import type { ModelReply } from '../model/endpoint.js';
 import { sha256 } from '../store/blobs.js';
 import type { Link } from '../store/chain.js';
+import type { EventWriter } from '../store/event-log.js';
 import type { SessionFolder } from '../store/session-store.js';
 import { plain } from '../verification/plain-text.js';
 import { requests } from '../store/read-result.js';
 import { lastVerified } from './last-verified.js';
 import { Exposures, lookCell } from './exposure.js';
 import { readScript } from './read-script.js';
-import { nextCell, requestOf } from './past.js';
+import { requestOf } from './past.js';
+import { cameToSame, PastCells, type PastCell } from './past-cells.js';
 import { sandboxSpec, verificationFolder } from './sandbox-spec.js';
 import { step, type StepDone, type StepScene } from './step.js';
 import type { StepWorld } from './world.js';
@@ -46,25 +48,51 @@ async function runCell(world: StepWorld, exposures: Exposures, { call, folder, p
   const looking = inspecting && exposureOf(request) !== 'full';
   const code = inspecting ? lookCell(looking) : codeText(folder, call.args.code);
   const spec = sandboxSpec(world, folder, call.session, request, pack);
-  const cell: KernelCell = { session: call.session, k: nextCell(past), code, epoch: [scheduledMs, attempt], timeoutMs: request.limits.cellTimeoutMs, maxOutputChars: MAX_OUTPUT_CHARS };
+  const cells = new PastCells(folder, past);
+  const cell: KernelCell = { session: call.session, k: cells.next, code, epoch: [scheduledMs, attempt], timeoutMs: request.limits.cellTimeoutMs, maxOutputChars: MAX_OUTPUT_CHARS, past: (k) => cells.cell(k) };
   const before = looking ? null : exposures.lens({ call, folder, past }, request, pack);
   const tell = (stream: string, text: string) => before && events.emit('cell-output', { stream, text: before.lens.live(text) });
   const live = new LiveText(tell);
-  const { reply, attachments } = await world.kernels.runCell(spec, cell, {
+  const caughtUp = new Map<number, boolean>();
+  const { reply, attachments, again, saved } = await world.kernels.runCell(spec, cell, {
     signal,
     onOutput: (stream, text) => (before?.lens === fullLens ? tell(stream, text) : live.take(stream, text)),
     onSandbox: (event) => events.emit(event === 'lost' ? 'kernel-lost' : 'sandbox-started', { event }),
+    onAgain: ({ k, run, message }) => events.emit('cell-again', { k, run, message: before?.lens.words({ again: [message] }).again?.[0] ?? message }),
+    onCatchUp: (k) => cells.place(k),
+    onCaughtUp: async (k, result) => {
+      const same = await showedTheSame(world, exposures, { call, folder }, cells.cell(k), k, result);
+      caughtUp.set(k, same);
+      events.emit('cell-caught-up', { k, same });
+    },
   });
   live.end();
   const look = looking ? await exposures.keep(folder, spec, cell, reply, signal) : undefined;
   const { lens, seen: inputs } = before ?? exposures.lens({ call, folder, past }, request, pack, look);
-  const { observation: seen, shapes } = toObservation(folder, cell.k, look?.reply ? { ...reply, stdout: look.reply.stdout, stderr: look.reply.stderr } : reply, attachments);
+  const { observation: shown, shapes } = toObservation(folder, cell.k, look?.reply ? { ...reply, stdout: look.reply.stdout, stderr: look.reply.stderr } : reply, attachments);
+  const seen = { ...shown, ...(again.length > 0 ? { again } : {}), ...(caughtUp.size > 0 ? { caughtUp: [...caughtUp].map(([k, same]) => ({ k, same })) } : {}) };
   const observation = looking ? lens.inputs(seen, inputs) : lens.cell(seen, shapes);
+  tellKernel(observation, events);
   const hash = inspecting ? null : folder.blobs.put(code);
   return {
     value: { ok: reply.ended === 'ok', sig: signature(observation), ...unparsed(neverBegan(seen) ? `${observation.error!.type}: ${observation.error!.message}` : undefined) } as Json,
-    refs: { ...(hash ? { code: hash } : {}), observation: folder.blobs.keep(JSON.stringify(observation)), ...(look?.sensitive ? { sensitive: look.sensitive } : {}) },
+    refs: { ...(hash ? { code: hash } : {}), observation: folder.blobs.keep(JSON.stringify(observation)), ...(look?.sensitive ? { sensitive: look.sensitive } : {}), kernel: { manifest: cell.k, saved } },
   };
+}
+
+/** Whether a cell that ran again showed what the chain says of it, through the lens it was seen through. A look hides too much to tell. */
+async function showedTheSame(world: StepWorld, exposures: Exposures, { call, folder }: Pick<StepScene<'execute'>, 'call' | 'folder'>, cell: PastCell, k: number, { reply, attachments }: KernelResult): Promise<boolean> {
+  const { request, before, facts } = cell;
+  if (cell.target === 'inspect' && exposureOf(request) !== 'full') return true;
+  const { lens } = exposures.lens({ call: { ...call, facts: [...facts] }, folder, past: before }, request, request.pack ? await world.pack(request.pack) : null);
+  const { observation, shapes } = toObservation(folder, k, reply, attachments);
+  return cameToSame(cell, { ended: reply.ended, sig: signature(lens.cell(observation, shapes)) });
+}
+
+/** For people who watch; what the lens hides is hidden here too. */
+function tellKernel({ restored, unsaved }: CellObservation, events: EventWriter): void {
+  if (restored) events.emit('kernel-restored', { head: restored.head, variables: restored.variables, ms: restored.ms, recomputed: restored.recomputed, lost: restored.lost.map(({ name }) => name) });
+  if (unsaved) events.emit('state-unsaved', { message: unsaved });
 }
 
 async function verify(world: StepWorld, exposures: Exposures, { call, folder, past, key, attempt, events, signal }: StepScene<'execute'>, request: Request, pack: Pack | null): Promise<StepDone> {
@@ -156,7 +184,8 @@ function toObservation(folder: SessionFolder, k: number, reply: WireReply, attac
     displays: reply.displays.map(display),
     error: reply.error,
     ms: reply.ms,
-    freshKernel: reply.freshKernel,
+    ...(reply.restored ? { restored: reply.restored } : {}),
+    ...(reply.unsaved === null ? {} : { unsaved: reply.unsaved }),
   };
   return { observation, shapes };
 }

@@ -79,7 +79,7 @@ export class Exposures {
     if (cell.k === 0) return { sensitive: reply.ended === 'ok' ? this.left(folder, spec.folder) : null };
     const fresh = { ...spec, id: `${spec.id.slice(0, 20)}-l${cell.k}-${cell.epoch[1]}`, folder: join(folder.verify, `look-${cell.k}-${cell.epoch.join('-')}`), warm: 'bare' as const };
     try {
-      const again = await this.world.kernels.runCell(fresh, { ...cell, k: 0 }, { signal });
+      const again = await this.world.kernels.runCell(fresh, { ...cell, k: 0, past: undefined }, { signal });
       return { sensitive: again.reply.ended === 'ok' ? this.left(folder, fresh.folder) : null, reply: again.reply };
     } finally {
       await this.world.kernels.end(fresh);

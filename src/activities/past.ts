@@ -15,11 +15,6 @@ export function requestOf(past: readonly Link[]): { request: Request; since: rea
   return { request: (past[at]!.record.args as unknown as StepIO['open']['args']).request, since: past.slice(at) };
 }
 
-/** Number of the next cell of the session's kernel: every inspection and cell so far had one. */
-export function nextCell(past: readonly Link[]): number {
-  return past.filter(({ record }) => record.kind === 'execute' && (record.args as unknown as StepIO['execute']['args']).target !== 'script').length;
-}
-
 /** All verdicts of the session, oldest first. */
 export function verdicts(past: readonly Link[]): Verdict[] {
   return past.filter((link) => link.record.kind === 'close').map((link) => (link.record.args as unknown as StepIO['close']['args']).verdict);

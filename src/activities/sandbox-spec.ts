@@ -24,6 +24,7 @@ export function sandboxSpec(world: StepWorld, folder: SessionFolder, session: st
     limits: { memoryBytes: request.limits.memoryBytes, diskBytes: request.limits.diskBytes, processes: PROCESSES, cpus: CPUS },
     hashSeed: Number.parseInt(seed.slice(0, 8), 16),
     leaseMs: world.leaseMs,
+    durability: folder.durability,
     warm: 'all',
   };
 }

@@ -1,9 +1,14 @@
 import { hash } from 'node:crypto';
 import type { Duplex } from 'node:stream';
 import { Nl2codeError } from '../session/error-table.js';
-import { encodeFrame, FrameDecoder, FrameError } from './frame-codec.js';
-import { toGuestFrame } from './guest-frames.js';
+import { encodeFrame, FrameError } from './frame-codec.js';
+import { FrameSource, StreamCut } from './frame-source.js';
 import { PROTOCOL_VERSION, type Epoch, type GuestFrame, type HostFrame, type WireReply } from './protocol.js';
+import type { Saved } from '../session/restore-report.js';
+import { answerTo } from './tool-answer.js';
+import type { OnTool, ToolAnswer } from './tool-call.js';
+
+export { StreamCut };
 
 export type Welcome = Extract<GuestFrame, { type: 'welcome' }>;
 export type Refusal = Extract<GuestFrame, { type: 'refused' }>;
@@ -17,42 +22,60 @@ export interface CellRequest {
 }
 
 export type CellOutcome =
-  { kind: 'done'; reply: WireReply; attachments: Buffer[]; cached: boolean } | { kind: 'refused'; refusal: Refusal };
+  | { kind: 'done'; reply: WireReply; attachments: Buffer[]; cached: boolean; saved: Saved }
+  | { kind: 'refused'; refusal: Refusal };
 
-export type OnOutput = (stream: 'stdout' | 'stderr', text: string) => void;
-
-/** The stream ended before the guest answered; the cell may run on. Ask again on another stream. */
-export class StreamCut extends Error {
-  override readonly name = 'StreamCut';
+/** What is heard of a cell before its answer. */
+export interface CellHooks {
+  onOutput?: ((stream: 'stdout' | 'stderr', text: string) => void) | undefined;
+  /** Its kernel died, and it runs again from the state before it; its output begins anew. `run` counts from 1. */
+  onAgain?: ((again: { k: number; run: number; message: string }) => void) | undefined;
+  /** Answers its calls of tools; without it every call is answered with an error. */
+  onTool?: OnTool | undefined;
 }
 
 /** Live output of one cell that the host takes; a guest that sends more breaks the rules. */
 const MAX_LIVE_CHARS = 4 << 20;
 const MAX_LIVE_FRAMES = 1 << 18;
+/** How often a cell may run again before the guest has to give it up, calls it may leave unanswered, and bytes it may leave unread. */
+const MAX_RUNS = 8;
+const MAX_UNANSWERED = 256;
+const MAX_UNREAD_BYTES = 96 << 20;
 const HELLO_MS = 15_000;
 
 interface Waiting {
   cell: CellRequest;
   sha: string;
-  onOutput: OnOutput | undefined;
-  /** Next number of an `out` frame that was not delivered yet. */
-  nextSeq: number;
-  chars: number;
-  frames: number;
+  hooks: CellHooks;
+  run: Run;
+  runs: number;
   resolve(outcome: CellOutcome): void;
   reject(error: Error): void;
 }
 
+/** One run of the cell: what is counted anew when it runs again. */
+interface Run {
+  /** Next number of an `out` frame that was not delivered yet. */
+  nextSeq: number;
+  chars: number;
+  frames: number;
+  unanswered: number;
+}
+
+const newRun = (): Run => ({ nextSeq: 0, chars: 0, frames: 0, unanswered: 0 });
+
 /**
  * One stream to a guest. Owns the stream from `open` on; the guest owns the ledger, so what was asked here can be asked again
- * on another stream. The host says hello, exec, interrupt and ping; the guest answers welcome, out, done, refused and pong.
+ * on another stream. The host says hello, exec, interrupt, tool-result and ping; the guest answers welcome, out, again, tool, done,
+ * saved, refused and pong.
  *
  * Invariants:
  * (1) nothing is sent before the guest has welcomed this session in this version of the protocol;
  * (2) one cell at a time; each `exec` settles exactly once: an answer, `StreamCut`, or the error that closed the stream;
  * (3) a frame that breaks a rule closes the stream with an error that names the rule, and nothing of it is used;
  * (4) an answer for another cell or other code is never taken for this one's;
- * (5) output is delivered in order and once per connection, and never after the answer.
+ * (5) output is delivered in order and once per connection and run, and never after the answer;
+ * (6) a call of a tool is answered to the run that made it, or not at all.
  */
 export class KernelConnection {
   readonly welcome: Welcome;
@@ -101,14 +124,14 @@ export class KernelConnection {
   }
 
   /** Runs cell `k` or learns its result. Rejects with `StreamCut` or `FrameError`. */
-  exec(cell: CellRequest, onOutput?: OnOutput): Promise<CellOutcome> {
+  exec(cell: CellRequest, hooks: CellHooks = {}): Promise<CellOutcome> {
     if (this.#ended) return Promise.reject(this.#ended);
     if (this.#waiting) return Promise.reject(new Error('A connection runs one cell at a time.'));
     // UTF-8 can't carry half a surrogate pair, and the hash must be of what the guest gets.
     const code = cell.code.replace(/\p{Surrogate}/gu, '\ufffd');
     const sha = hash('sha256', code);
     return new Promise((resolve, reject) => {
-      this.#waiting = { cell, sha, onOutput, nextSeq: 0, chars: 0, frames: 0, resolve, reject };
+      this.#waiting = { cell, sha, hooks, run: newRun(), runs: 1, resolve, reject };
       try {
         send(this.#stream, { type: 'exec', ...cell, sha, code });
       } catch (error) {
@@ -142,8 +165,15 @@ export class KernelConnection {
     switch (frame.type) {
       case 'out':
         return this.#output(frame);
+      case 'again':
+        return this.#again(frame);
+      case 'tool':
+        return this.#tool(frame);
       case 'done':
         return this.#done(frame, attachments);
+      case 'saved':
+        // Nobody waits for it: what is not kept yet is caught up on where it is missed.
+        return;
       case 'refused':
         // Late refusals of a cell that was answered, or of an interrupt that came too late, change nothing.
         if (this.#waiting && (frame.k === this.#waiting.cell.k || frame.code === 'protocol'))
@@ -160,13 +190,48 @@ export class KernelConnection {
 
   #output({ k, seq, stream, text }: Extract<GuestFrame, { type: 'out' }>): void {
     const waiting = this.#waiting;
-    if (!waiting || waiting.cell.k !== k || seq < waiting.nextSeq) return;
-    waiting.nextSeq = seq + 1;
-    waiting.chars += text.length;
-    waiting.frames += 1;
-    if (waiting.chars > MAX_LIVE_CHARS || waiting.frames > MAX_LIVE_FRAMES)
+    if (!waiting || waiting.cell.k !== k || seq < waiting.run.nextSeq) return;
+    const { run, hooks } = waiting;
+    run.nextSeq = seq + 1;
+    run.chars += text.length;
+    run.frames += 1;
+    if (run.chars > MAX_LIVE_CHARS || run.frames > MAX_LIVE_FRAMES)
       throw new FrameError(`The guest sent more than ${MAX_LIVE_CHARS} characters of live output for one cell.`);
-    waiting.onOutput?.(stream, text);
+    hooks.onOutput?.(stream, text);
+  }
+
+  #again({ k, run, message }: Extract<GuestFrame, { type: 'again' }>): void {
+    const waiting = this.#waiting;
+    if (!waiting || waiting.cell.k !== k) return;
+    waiting.runs += 1;
+    if (waiting.runs > MAX_RUNS) throw new FrameError(`The guest began cell ${k} more than ${MAX_RUNS} times.`);
+    waiting.run = newRun();
+    waiting.hooks.onAgain?.({ k, run, message });
+  }
+
+  #tool({ k, call, name, args, replay }: Extract<GuestFrame, { type: 'tool' }>): void {
+    const waiting = this.#waiting;
+    // While lost variables are computed again it is earlier cells that ask, for what is recorded.
+    if (!waiting || (replay ? k > waiting.cell.k : k !== waiting.cell.k)) return;
+    const { run, hooks } = waiting;
+    run.unanswered += 1;
+    if (run.unanswered > MAX_UNANSWERED)
+      throw new FrameError(`Cell ${k} made more than ${MAX_UNANSWERED} calls that wait for an answer.`);
+    const isOn = () => this.#waiting === waiting && waiting.run === run;
+    answerTo({ k, call, name, args, replay }, hooks.onTool).then(
+      (answer) => {
+        run.unanswered -= 1;
+        if (isOn()) this.#answer(k, call, answer);
+      },
+      (error: Error) => isOn() && this.#end(error),
+    );
+  }
+
+  #answer(k: number, call: number, answer: ToolAnswer): void {
+    if (this.#stream.writableLength > MAX_UNREAD_BYTES)
+      return this.#end(new FrameError(`The guest left more than ${MAX_UNREAD_BYTES} bytes unread.`));
+    const { ok } = answer;
+    send(this.#stream, ok ? { type: 'tool-result', k, call, ok, value: answer.value } : { type: 'tool-result', k, call, ok, error: answer.error });
   }
 
   #done(frame: Extract<GuestFrame, { type: 'done' }>, attachments: Buffer[]): void {
@@ -174,7 +239,7 @@ export class KernelConnection {
     if (!waiting || frame.k !== waiting.cell.k) return;
     if (frame.sha !== waiting.sha)
       throw new FrameError(`The guest answered cell ${frame.k} with the result of other code.`);
-    this.#settle({ kind: 'done', reply: frame.reply, attachments, cached: frame.cached });
+    this.#settle({ kind: 'done', reply: frame.reply, attachments, cached: frame.cached, saved: frame.saved });
   }
 
   #settle(outcome: CellOutcome): void {
@@ -211,79 +276,4 @@ export function refusalError({ code, message, k }: Refusal): Nl2codeError {
 
 function send(stream: Duplex, frame: HostFrame): void {
   stream.write(encodeFrame(frame));
-}
-
-type OnFrame = (frame: GuestFrame, attachments: Buffer[]) => void;
-
-/** Reads frames off a stream for whoever handles them at the moment; what breaks a rule ends the stream. */
-class FrameSource {
-  readonly #stream: Duplex;
-  readonly #decoder = new FrameDecoder();
-  readonly #early: { frame: GuestFrame; attachments: Buffer[] }[] = [];
-  #onFrame: OnFrame = (frame, attachments) => void this.#early.push({ frame, attachments });
-  #onEnd: (error: Error) => void = (error) => (this.#ended = error);
-  #ended: Error | null = null;
-
-  constructor(stream: Duplex) {
-    this.#stream = stream;
-    stream.on('data', (chunk: Buffer) => this.#read(chunk));
-    stream.on('error', (cause) => this.#onEnd(new StreamCut('The stream failed.', { cause })));
-    stream.on('close', () => this.#onEnd(new StreamCut('The guest closed the stream.')));
-    stream.on('end', () => stream.destroy());
-  }
-
-  /** The next frame. */
-  first(withinMs: number): Promise<GuestFrame> {
-    return new Promise((resolve, reject) => {
-      const timer = setTimeout(
-        () => reject(new Nl2codeError('sandbox-lost', `The guest did not say hello within ${withinMs / 1000} s.`)),
-        withinMs,
-      );
-      this.handle(
-        (frame) => {
-          clearTimeout(timer);
-          this.#onFrame = (next, attachments) => void this.#early.push({ frame: next, attachments });
-          resolve(frame);
-        },
-        (error) => {
-          clearTimeout(timer);
-          reject(error);
-        },
-      );
-    });
-  }
-
-  handle(onFrame: OnFrame, onEnd: (error: Error) => void): void {
-    this.#onFrame = onFrame;
-    this.#onEnd = (error) => {
-      this.#ended = error;
-      onEnd(error);
-    };
-    if (this.#ended) return onEnd(this.#ended);
-    for (const { frame, attachments } of this.#early.splice(0)) this.#deliver(frame, attachments);
-  }
-
-  #read(chunk: Buffer): void {
-    try {
-      for (const raw of this.#decoder.push(chunk)) {
-        const { frame, attachments } = toGuestFrame(raw);
-        this.#onFrame(frame, attachments);
-      }
-    } catch (error) {
-      this.#fail(error as Error);
-    }
-  }
-
-  #deliver(frame: GuestFrame, attachments: Buffer[]): void {
-    try {
-      this.#onFrame(frame, attachments);
-    } catch (error) {
-      this.#fail(error as Error);
-    }
-  }
-
-  #fail(error: Error): void {
-    this.#onEnd(error);
-    this.#stream.destroy();
-  }
 }

@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import type { Frame } from './frame-codec.js';
 import { FrameError } from './frame-codec.js';
-import type { GuestFrame, WireReply } from './protocol.js';
+import type { Json } from '../session/json.js';
+import { MAX_ARGS_BYTES, MAX_REPORT_BYTES, type GuestFrame, type WireReply } from './protocol.js';
 
 /** What one cell may hand over at most; the guest's own caps are far below. */
 const MAX_TEXT = 2 << 20;
@@ -9,6 +10,9 @@ const MAX_DISPLAYS = 1_000;
 const MAX_MIME_TYPES = 16;
 const MAX_ATTACHMENTS = 1_000;
 const MAX_PACKAGES = 5_000;
+const MAX_NAMES = 1_000;
+const MAX_NOTES = 50;
+const MAX_SENTENCE = 10_000;
 
 const count = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
 const text = (max: number) => z.string().max(max).transform(cleanText);
@@ -20,6 +24,23 @@ const name = text(500);
 const shape = z.object({ type: name, size: z.array(count).max(8).optional(), dtype: name.optional(), columns: z.array(z.array(name).length(2)).max(1_000).optional() });
 const display = z.object({ text: upTo(MAX_MIME_TYPES, wireText), images: upTo(MAX_MIME_TYPES, count), shape: shape.optional() });
 
+/** A name or a sentence: one line, so that none can pass for several. */
+const line = (max: number) => z.string().max(max).transform((dirty) => cleanText(dirty).replace(/\s+/g, ' ').trim());
+const atMost = (bytes: number) => (value: unknown) => Buffer.byteLength(JSON.stringify(value) ?? '') <= bytes;
+const head = z.number().int().min(-1).max(Number.MAX_SAFE_INTEGER);
+const names = z.array(line(200)).max(MAX_NAMES);
+const report = z
+  .object({
+    head,
+    variables: count,
+    recomputed: names,
+    unproved: names.default([]),
+    lost: z.array(z.object({ name: line(200), type: line(200), cell: head.nullable(), message: line(3_000) })).max(MAX_NAMES),
+    notes: z.array(line(1_000)).max(MAX_NOTES),
+    ms: z.number().min(0).max(1e12),
+  })
+  .refine(atMost(MAX_REPORT_BYTES), `a report of more than ${MAX_REPORT_BYTES} bytes`);
+
 const reply = z.object({
   ended: z.enum(['ok', 'error', 'timeout', 'interrupted', 'kernel-died']),
   stdout: wireText,
@@ -28,7 +49,8 @@ const reply = z.object({
   displays: z.array(display).max(MAX_DISPLAYS),
   error: z.object({ type: text(500), message: text(MAX_TEXT), traceback: text(MAX_TEXT) }).nullable(),
   ms: z.number().min(0).max(1e12),
-  freshKernel: z.boolean(),
+  restored: report.nullable(),
+  unsaved: line(MAX_SENTENCE).nullable(),
 });
 
 const frames = z.discriminatedUnion('type', [
@@ -37,7 +59,7 @@ const frames = z.discriminatedUnion('type', [
     protocol: count,
     bootId: text(200),
     session: text(500),
-    head: z.number().int().min(-1).max(Number.MAX_SAFE_INTEGER),
+    head,
     running: count.nullable(),
     python: text(200),
     packages: z
@@ -56,6 +78,7 @@ const frames = z.discriminatedUnion('type', [
     k: count,
     sha: z.string().regex(/^[0-9a-f]{64}$/),
     cached: z.boolean(),
+    saved: z.enum(['local', 'pending', 'none']),
     reply,
     attachments: z.array(count).max(MAX_ATTACHMENTS),
   }),
@@ -63,8 +86,18 @@ const frames = z.discriminatedUnion('type', [
     type: z.literal('refused'),
     k: z.number().int().min(-1).max(Number.MAX_SAFE_INTEGER),
     code: z.enum(['conflict', 'fenced', 'busy', 'protocol']),
-    head: z.number().int().min(-1).max(Number.MAX_SAFE_INTEGER),
-    message: text(10_000),
+    head,
+    message: text(MAX_SENTENCE),
+  }),
+  z.object({ type: z.literal('again'), k: count, run: count, message: line(MAX_SENTENCE) }),
+  z.object({ type: z.literal('saved'), k: count }),
+  z.object({
+    type: z.literal('tool'),
+    k: count,
+    call: count,
+    name: line(200),
+    args: z.custom<Json>((args) => args !== undefined && atMost(MAX_ARGS_BYTES)(args), `no arguments, or more than ${MAX_ARGS_BYTES} bytes of them`),
+    replay: z.boolean(),
   }),
   z.object({ type: z.literal('pong'), n: count }),
 ]);

@@ -1,8 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { SandboxBackend, SandboxRef, SandboxSpec } from '../sandbox/backend.js';
 import { Nl2codeError } from '../session/error-table.js';
-import { KernelConnection, refusalError, StreamCut, type CellOutcome } from './connection.js';
+import type { Saved } from '../session/restore-report.js';
+import { runFrom, type Asked } from './catch-up.js';
+import { KernelConnection, refusalError, StreamCut, type CellHooks, type CellOutcome } from './connection.js';
 import { FrameError } from './frame-codec.js';
+import { OVERDUE_MS, watchOverdue } from './overdue.js';
 import type { Epoch, WireReply } from './protocol.js';
 
 export interface KernelCell {
@@ -14,28 +17,38 @@ export interface KernelCell {
   epoch: Epoch;
   timeoutMs: number;
   maxOutputChars: number;
+  /** The session's cell `k` before this one, for a kernel that has lost it. Without it such a kernel is an error. */
+  past?(k: number): Pick<KernelCell, 'code' | 'timeoutMs'>;
 }
 
-export interface KernelHooks {
+export interface KernelHooks extends CellHooks {
   signal: AbortSignal;
-  onOutput?(stream: 'stdout' | 'stderr', text: string): void;
   /** `started`: a sandbox was started or taken from those kept ready; `adopted`: it was alive; `lost`: it ended under the cell. */
   onSandbox?(event: 'started' | 'adopted' | 'lost'): void;
+  /** The kernel has lost the cell's past, and cell `k` of it runs again next, or the cell itself. */
+  onCatchUp?(k: number): void;
+  /** An earlier cell ran again; what it printed was not handed on. */
+  onCaughtUp?(k: number, result: KernelResult): Promise<void> | void;
 }
 
 export interface KernelResult {
   reply: WireReply;
   attachments: Buffer[];
-  /** The ledger answered: the cell had run before. */
+  /** The cell had run before, and the answer was kept. */
   cached: boolean;
+  /** How the state after the cell was kept when it was answered. */
+  saved: Saved;
+  /** How its kernel died, once for each time it ran again. */
+  again: string[];
 }
 
 /** The kernels of all sandboxes a worker talks to. */
 export interface Kernels {
   /**
-   * Runs a cell once, or learns the result of the run it had. A cut stream, a lost sandbox and a restart are overcome; a cell
-   * that a lost sandbox had begun comes back as `kernel-died`. Throws `fenced`, `busy`, `store-corrupt`, `sandbox-lost` or
-   * `sandbox-unavailable`; after an abort the reply says `interrupted`, or the sandbox is ended and the signal's reason thrown.
+   * Runs a cell, or learns the result of the run it had. A cut stream, a dead kernel, a lost sandbox and a lost state are overcome: the cell
+   * runs from the state before it, and a cell that kills its kernel again and again comes back as `kernel-died`. Throws `fenced`,
+   * `store-corrupt`, `sandbox-lost` or `sandbox-unavailable`; after an abort the reply says `interrupted`, or the sandbox is ended and the
+   * signal's reason thrown.
    */
   runCell(spec: SandboxSpec, cell: KernelCell, hooks: KernelHooks): Promise<KernelResult>;
   /** Closes the stream kept open to a folder's sandbox; its lease decides from here. */
@@ -48,10 +61,7 @@ export interface Kernels {
 
 const ATTEMPTS = 4;
 const INTERRUPT_MS = 1_000;
-/** Beyond its own limit a cell gets this long for its end to reach us; then its sandbox is ended. */
-const OVERDUE_MS = 15_000;
 const REASON_MS = 400;
-const MAX_TIMER_MS = 0x7fff_ffff;
 
 /** Runs in a worker. Keeps one idle stream per sandbox. */
 export function createKernels(options: { backend: SandboxBackend }): Kernels {
@@ -75,9 +85,29 @@ class SandboxKernels implements Kernels {
     this.#backend = backend;
   }
 
-  async runCell(spec: SandboxSpec, cell: KernelCell, hooks: KernelHooks): Promise<KernelResult> {
+  runCell(spec: SandboxSpec, cell: KernelCell, hooks: KernelHooks): Promise<KernelResult> {
+    const kernel = {
+      ask: (asked: KernelCell, again: boolean) => this.#ask(spec, asked, again ? { ...hooks, onOutput: undefined } : hooks, again),
+      rollBack: async (k: number) => {
+        this.release(spec.folder);
+        await this.#backend.rollBack(spec, k);
+      },
+    };
+    return runFrom(kernel, cell, hooks);
+  }
+
+  async #ask(spec: SandboxSpec, cell: KernelCell, hooks: KernelHooks, before: boolean): Promise<Asked> {
     let cause: unknown;
     let had = false;
+    // By run: whoever attaches to one is told of it anew.
+    const again = new Map<number, string>();
+    const heard: KernelHooks = {
+      ...hooks,
+      onAgain: (died) => {
+        if (!again.has(died.run)) hooks.onAgain?.(died);
+        again.set(died.run, died.message);
+      },
+    };
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       hooks.signal.throwIfAborted();
       if (attempt > 1) await delay(50 * 2 ** attempt);
@@ -89,17 +119,18 @@ class SandboxKernels implements Kernels {
         });
         had = true;
         // Asked for after the cell is on its way, so that the guest works meanwhile; a limit takes longer to end anything.
-        const [outcome, before] = await Promise.all([
-          this.#exec(held, cell, hooks),
+        const [outcome, limits] = await Promise.all([
+          this.#exec(held, cell, heard, before),
           this.#backend.limitsHit?.(held.ref),
         ]);
         this.#keep(spec.folder, held);
-        if (outcome.kind === 'refused') throw refusalError(outcome.refusal);
-        const reply =
-          outcome.reply.ended === 'kernel-died'
-            ? await this.#withReason(held.ref, outcome.reply, before?.kills ?? 0)
-            : outcome.reply;
-        return { reply, attachments: outcome.attachments, cached: outcome.cached };
+        if (outcome.kind === 'refused') {
+          if (outcome.refusal.code === 'conflict') return { elsewhere: outcome.refusal };
+          throw refusalError(outcome.refusal);
+        }
+        const { reply, attachments, cached, saved } = outcome;
+        const said = reply.ended === 'kernel-died' ? await this.#withReason(held.ref, reply, limits?.kills ?? 0) : reply;
+        return { reply: said, attachments, cached, saved, again: [...again.values()] };
       } catch (error) {
         held?.connection.close();
         if (!isLost(error)) throw error;
@@ -136,24 +167,21 @@ class SandboxKernels implements Kernels {
   }
 
   /** One exec on one stream, under the two things that can end it from this side: an abort and a guest that never answers. */
-  #exec(held: Held, cell: KernelCell, hooks: KernelHooks): Promise<CellOutcome> {
+  #exec(held: Held, cell: KernelCell, hooks: KernelHooks, before: boolean): Promise<CellOutcome> {
     const { connection, ref } = held;
     const { signal } = hooks;
     const { k, code, timeoutMs, maxOutputChars, epoch } = cell;
-    const answer = connection.exec(
-      { k, code, timeoutMs, maxOutputChars, epoch },
-      hooks.onOutput && ((stream, text) => hooks.onOutput?.(stream, text)),
-    );
+    const answer = connection.exec({ k, code, timeoutMs, maxOutputChars, epoch }, hooks);
     return new Promise((resolve, reject) => {
       let ending = false;
       const end = (ended: Promise<CellOutcome>) => {
         ending = true;
         ended.then(resolve, reject);
       };
-      const overdue = setTimeout(() => end(this.#endOverdue(ref)), Math.min(timeoutMs + OVERDUE_MS, MAX_TIMER_MS));
-      const abort = () => end(this.#abort(held, k, answer, signal));
+      const abort = () => end(before ? this.#endNow(held, signal) : this.#abort(held, k, answer, signal));
+      const unwatch = watchOverdue(connection, timeoutMs, () => end(this.#endOverdue(ref)));
       const settled = () => {
-        clearTimeout(overdue);
+        unwatch();
         signal.removeEventListener('abort', abort);
       };
       if (signal.aborted) abort();
@@ -175,7 +203,7 @@ class SandboxKernels implements Kernels {
   async #endOverdue(ref: SandboxRef): Promise<never> {
     await this.#backend.destroy(ref);
     throw new StreamCut(
-      `The guest did not answer within ${OVERDUE_MS / 1000} s of the cell's time limit, so its sandbox was ended.`,
+      `The guest did not answer for ${(2 * OVERDUE_MS) / 1000} s after the cell's time limit, so its sandbox was ended.`,
     );
   }
 
@@ -185,7 +213,11 @@ class SandboxKernels implements Kernels {
     const late = new Promise<null>((resolve) => (timer = setTimeout(resolve, INTERRUPT_MS, null)));
     const outcome = await Promise.race([answer.catch(() => null), late]);
     clearTimeout(timer);
-    if (outcome) return outcome;
+    return outcome ?? this.#endNow(held, signal);
+  }
+
+  /** A cell that runs again is not interrupted: a part of it would be committed for the whole. */
+  async #endNow(held: Held, signal: AbortSignal): Promise<never> {
     held.connection.close();
     await this.#backend.destroy(held.ref);
     throw signal.reason;

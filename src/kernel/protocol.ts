@@ -1,13 +1,19 @@
+import type { Json } from '../session/json.js';
+import type { RestoreReport, Saved } from '../session/restore-report.js';
+
 /**
- * The wire between host and guest, version 1; docs/kernel-protocol.md is its text.
+ * The wire between host and guest, version 2; docs/kernel-protocol.md is its text.
  * A frame is: u32 big-endian header length, u32 big-endian body length, header (UTF-8 JSON object with a `type`), body (bytes).
  * Attachments lie one after another in the body; the header lists their sizes in `attachments`.
  * The guest ends a stream with shutdown(2) before it closes it: the supervisor beside it holds a duplicate until the host hangs up.
  * Everything from the guest is hostile: sizes are capped, shapes are checked, nothing is trusted but the channel.
  */
-export const PROTOCOL_VERSION = 1;
+export const PROTOCOL_VERSION = 2;
 export const MAX_HEADER_BYTES = 4 << 20;
 export const MAX_BODY_BYTES = 64 << 20;
+/** The arguments of a tool call, and a restore report, as JSON. */
+export const MAX_ARGS_BYTES = 1 << 20;
+export const MAX_REPORT_BYTES = 64 << 10;
 
 /** `(scheduled time in ms, attempt)` of the activity that speaks; a lower one is fenced. */
 export type Epoch = [number, number];
@@ -17,6 +23,9 @@ export type HostFrame =
   /** Run cell `k`, or learn its result: the ledger answers a cell that ran, attaches to one that runs, refuses what does not follow. */
   | { type: 'exec'; k: number; sha: string; code: string; timeoutMs: number; maxOutputChars: number; epoch: Epoch }
   | { type: 'interrupt'; k: number }
+  /** Answers a `tool` of the run that is on. */
+  | { type: 'tool-result'; k: number; call: number; ok: true; value: Json }
+  | { type: 'tool-result'; k: number; call: number; ok: false; error: { type: string; message: string } }
   | { type: 'ping'; n: number };
 
 export interface WireText {
@@ -49,12 +58,20 @@ export interface WireReply {
   displays: WireDisplay[];
   error: { type: string; message: string; traceback: string } | null;
   ms: number;
-  freshKernel: boolean;
+  /** Of the first cell of a kernel that was restored. */
+  restored: RestoreReport | null;
+  /** Why the state after the cell is not saved, as a sentence. */
+  unsaved: string | null;
 }
 
 export type GuestFrame =
-  | { type: 'welcome'; protocol: number; bootId: string; session: string; /** Last cell in the ledger, -1 when none. */ head: number; running: number | null; python: string; packages: Record<string, string> }
+  | { type: 'welcome'; protocol: number; bootId: string; session: string; /** Last committed cell, -1 when none. */ head: number; running: number | null; python: string; packages: Record<string, string> }
   | { type: 'out'; k: number; seq: number; stream: 'stdout' | 'stderr'; text: string }
-  | { type: 'done'; k: number; sha: string; /** True when the ledger answered. */ cached: boolean; reply: WireReply; attachments: number[] }
+  | { type: 'done'; k: number; sha: string; /** True when the ledger answered. */ cached: boolean; saved: Saved; reply: WireReply; attachments: number[] }
+  /** The kernel died under cell `k`, which runs again; its output starts at `seq` 0. */
+  | { type: 'again'; k: number; run: number; /** How it died. */ message: string }
+  /** A state that was pending is kept. */
+  | { type: 'saved'; k: number }
+  | { type: 'tool'; k: number; /** From 0 within a cell. */ call: number; name: string; args: Json; /** Only a recorded answer may be given. */ replay: boolean }
   | { type: 'refused'; k: number; code: 'conflict' | 'fenced' | 'busy' | 'protocol'; head: number; message: string }
   | { type: 'pong'; n: number };

@@ -14,14 +14,10 @@ export interface ToolRequest {
 }
 
 /** What a call came to. An error is raised in the cell as an exception that has this type as its name. */
-export type ToolAnswer =
-  | { ok: true; value: Json }
-  | {
-      ok: false;
-      error: { type: string; message: string };
-      /** Whether the call had its effect is not known, and is never guessed. */
-      uncertain?: true;
-    };
+export type ToolAnswer = { ok: true; value: Json } | { ok: false; error: { type: string; message: string } };
 
-/** Answers a call. What it throws becomes an error of the call; an answer that comes after its cell has ended is dropped. */
+/**
+ * Answers a call. What it throws becomes an error of the call, but for an `Nl2codeError`: that ends the stream and is thrown to who asked for
+ * the cell, which goes on and asks its next host again. An answer that comes after its cell has ended is dropped.
+ */
 export type OnTool = (request: ToolRequest) => Promise<ToolAnswer>;

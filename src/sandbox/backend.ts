@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream';
 import type { Isolation } from '../session/request.js';
+import type { Durability } from '../store/file.js';
 
 /**
  * The contract of every sandbox backend. A backend owns the life of sandboxes; the session owns the host folder they work in.
@@ -8,7 +9,8 @@ import type { Isolation } from '../session/request.js';
  * (2) a sandbox outlives the process that created it and ends by itself `leaseMs` after the last stream was closed;
  * (3) `destroy` leaves no process, mount or socket, also when called twice or for a sandbox that has died;
  * (4) nothing of the host is visible inside but what the spec names; there is no network;
- * (5) isolation that the spec asks for and this machine lacks is an error that names the remedy, never a fallback.
+ * (5) `rollBack` leaves nothing that cells from `k` on have committed, and everything that earlier ones have;
+ * (6) isolation that the spec asks for and this machine lacks is an error that names the remedy, never a fallback.
  */
 export interface SandboxBackend {
   readonly name: string;
@@ -20,6 +22,8 @@ export interface SandboxBackend {
   /** A duplex byte stream to the guest; see docs/kernel-protocol.md. Throws `sandbox-lost` when the sandbox is gone. */
   connect(ref: SandboxRef): Promise<Duplex>;
   destroy(ref: SandboxRef): Promise<void>;
+  /** Ends the sandbox and takes back what its cells from `k` on have committed; with nothing before `k`, its files too. It keeps who it is. */
+  rollBack(spec: Pick<SandboxSpec, 'id' | 'folder' | 'isolation'>, k: number): Promise<void>;
   /** How often a limit has ended something inside, and a sentence about the last time. Zero and null where the backend can't tell. */
   limitsHit?(ref: SandboxRef): Promise<{ kills: number; sentence: string | null }>;
   /** Ends what the pool keeps ready; called once when the worker stops. */
@@ -63,6 +67,8 @@ export interface SandboxSpec {
   leaseMs: number;
   /** True when only `hashSeed` itself will do. Otherwise a sandbox kept ready may stand in with its own seed, which its folder then keeps for ever. */
   exactSeed?: boolean;
+  /** What a committed cell survives: the death of any process, or a power cut of the host too. */
+  durability: Durability;
   /** What the zygote imports before the first cell is needed: nothing, numpy and pandas, or everything. */
   warm: 'bare' | 'data' | 'all';
 }

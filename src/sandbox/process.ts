@@ -15,6 +15,7 @@ import {
   showInputs,
   type FolderIdentity,
 } from './process/sandbox-folder.js';
+import { rollBack } from './process/roll-back.js';
 import { startSupervisor } from './process/supervisor.js';
 import { WarmPool, type SandboxShape } from './process/warm-pool.js';
 import { PROMISES, specProblem } from './promises.js';
@@ -175,6 +176,10 @@ class LocalProcesses implements ProcessBackend {
 
   async destroy(ref: SandboxRef): Promise<void> {
     await endSandbox(ref.folder);
+  }
+
+  async rollBack({ folder, isolation }: Pick<SandboxSpec, 'folder' | 'isolation'>, k: number): Promise<void> {
+    await rollBack(folder, k, isolation);
   }
 
   async limitsHit(ref: SandboxRef): Promise<{ kills: number; sentence: string | null }> {

@@ -1,5 +1,6 @@
 import type { Fact } from './facts.js';
 import type { Hash, Json, TextRef } from './json.js';
+import type { Saved } from './restore-report.js';
 import type { StepKind } from './step.js';
 import type { Spent } from './usage.js';
 
@@ -26,6 +27,8 @@ export interface StepRecord {
     tools?: TextRef;
     /** What a look at the inputs found that must not be read: JSON for `Sensitive`. Never sent. */
     sensitive?: Hash;
+    /** Of a cell: its manifest in the session's kernel, and how that was kept when the cell was answered. */
+    kernel?: { manifest: number; saved: Saved };
   };
   /** The model request, as a difference to that of record `base`; `sha` is of the exact whole. */
   sent?: { base: Hash | null; add: TextRef; sha: Hash; /** Tokens the prompt was kept within after the endpoint had refused a longer one. */ within?: number };

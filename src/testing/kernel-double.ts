@@ -22,7 +22,7 @@ export function kernelDouble({ cell = () => '' }: KernelDoubleOptions = {}): Ker
       signal.throwIfAborted();
       if (isLook(code)) noteNothing(join(folder, 'checkpoint'));
       const seen = isLook(code) ? `(not inspected: the kernel is a double) ${inputs.map(({ name }) => name).join(', ')}` : (written(join(folder, 'workspace'), code) ?? cell(code));
-      return { reply: reply(seen), attachments: [], cached: false };
+      return { reply: reply(seen), attachments: [], cached: false, saved: 'local', again: [] };
     },
     release() {},
     async end() {},
@@ -59,6 +59,7 @@ function reply(seen: string | { error: string }): WireReply {
     displays: [],
     error: failed ? { type: 'Error', message: seen.error, traceback: `Error: ${seen.error}` } : null,
     ms: 0,
-    freshKernel: false,
+    restored: null,
+    unsaved: null,
   };
 }

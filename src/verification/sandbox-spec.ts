@@ -22,6 +22,7 @@ export function sandboxSpec({ inputs, isolation, limits, pythonPath, hashSeed, m
     hashSeed,
     exactSeed: true,
     leaseMs: LEASE_MS,
+    durability: 'process',
     warm: 'bare',
   };
 }

@@ -91,7 +91,7 @@ test('a category of the inputs may be read under masked, and under schema is a v
 
 describe('a look at the inputs', () => {
   const noted = (word: string) => JSON.stringify({ ...NOTHING_HELD, categories: [word] });
-  const reply = (over: Partial<WireReply> = {}): WireReply => ({ ended: 'ok', stdout: text('looked'), stderr: text(''), result: null, displays: [], error: null, ms: 1, freshKernel: true, ...over });
+  const reply = (over: Partial<WireReply> = {}): WireReply => ({ ended: 'ok', stdout: text('looked'), stderr: text(''), result: null, displays: [], error: null, ms: 1, restored: null, unsaved: null, ...over });
   const cell = (k: number): KernelCell => ({ session: 's', k, code: lookCell(true), epoch: [7, 1], timeoutMs: 1, maxOutputChars: 1 });
   const leave = (sandbox: string, word: string) => {
     mkdirSync(join(sandbox, 'checkpoint'), { recursive: true });

@@ -5,12 +5,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { KernelConnection, StreamCut, type CellRequest } from '../../src/kernel/connection.js';
+import { Nl2codeError } from '../../src/session/error-table.js';
+import type { ToolRequest } from '../../src/kernel/tool-call.js';
 import { encodeFrame, FrameDecoder, FrameError, type Frame } from '../../src/kernel/frame-codec.js';
 
 const HELLO = { session: 's', epoch: [5, 1] as [number, number] };
 const welcome = {
   type: 'welcome',
-  protocol: 1,
+  protocol: 2,
   bootId: 'b',
   session: 's',
   head: -1,
@@ -26,7 +28,8 @@ const reply = {
   displays: [],
   error: null,
   ms: 1,
-  freshKernel: false,
+  restored: null,
+  unsaved: null,
 };
 const CELL: CellRequest = { k: 3, code: '1 + 1', timeoutMs: 1000, maxOutputChars: 100, epoch: [5, 1] };
 const sha = (code: string) => createHash('sha256').update(code).digest('hex');
@@ -35,6 +38,7 @@ const done = (more: object = {}) => ({
   k: 3,
   sha: sha(CELL.code),
   cached: false,
+  saved: 'local',
   reply,
   attachments: [],
   ...more,
@@ -86,7 +90,7 @@ describe('a stream to a guest', () => {
   });
   const open = async () => {
     const opening = KernelConnection.open(host, HELLO);
-    expect(await peer.hears('hello')).toMatchObject({ protocol: 1, session: 's', epoch: [5, 1] });
+    expect(await peer.hears('hello')).toMatchObject({ protocol: 2, session: 's', epoch: [5, 1] });
     peer.say(welcome);
     return opening;
   };
@@ -100,7 +104,7 @@ describe('a stream to a guest', () => {
   });
 
   it.each([
-    ['another version', { ...welcome, protocol: 2 }, 'version 2'],
+    ['another version', { ...welcome, protocol: 1 }, 'version 1'],
     ['another session', { ...welcome, session: 'other' }, 'belongs to "other"'],
     ['something else', { type: 'pong', n: 0 }, 'answered hello with pong'],
   ])('is not opened by a guest of %s', async (_name, frame, message) => {
@@ -119,7 +123,7 @@ describe('a stream to a guest', () => {
   it('delivers output in order and once, then the answer, and nothing of other cells', async () => {
     const connection = await open();
     const seen: string[] = [];
-    const answer = connection.exec(CELL, (stream, text) => seen.push(`${stream}:${text}`));
+    const answer = connection.exec(CELL, { onOutput: (stream, text) => seen.push(`${stream}:${text}`) });
     expect(await peer.hears('exec')).toMatchObject({ k: 3, sha: sha(CELL.code) });
     const out = (k: number, seq: number, text: string) => ({ type: 'out', k, seq, stream: 'stdout', text });
     peer.say(
@@ -139,6 +143,152 @@ describe('a stream to a guest', () => {
     expect(connection.open).toBe(true);
   });
 
+  it('delivers the output of a run that begins again from its start, and says why it began', async () => {
+    const connection = await open();
+    const seen: string[] = [];
+    const answer = connection.exec(CELL, { onOutput: (_stream, text) => seen.push(text), onAgain: ({ run, message }) => seen.push(`${run} ${message}`) });
+    const out = (seq: number, text: string) => ({ type: 'out', k: 3, seq, stream: 'stdout', text });
+    peer.say(out(0, 'a'), out(1, 'b'), { type: 'again', k: 2, run: 2, message: 'other' }, { type: 'again', k: 3, run: 2, message: 'killed\nby SIGKILL' }, out(0, 'a'), out(1, 'c'), done());
+    expect(await answer).toMatchObject({ kind: 'done', saved: 'local' });
+    expect(seen).toEqual(['a', 'b', '2 killed by SIGKILL', 'a', 'c']);
+  });
+
+  it('is closed by a guest that begins a cell again and again', async () => {
+    const connection = await open();
+    const answer = connection.exec(CELL);
+    for (let run = 2; run < 12; run++) peer.say({ type: 'again', k: 3, run, message: 'died' });
+    await expect(answer).rejects.toThrow('more than 8 times');
+  });
+
+  it('takes the news that an earlier state is kept whenever it comes', async () => {
+    const connection = await open();
+    peer.say({ type: 'saved', k: 2 });
+    const answer = connection.exec(CELL);
+    peer.say({ type: 'saved', k: 2 }, done({ saved: 'pending' }));
+    expect(await answer).toMatchObject({ saved: 'pending' });
+    expect(connection.open).toBe(true);
+  });
+
+  describe('asks for tools', () => {
+    const tool = (call: number, over: object = {}) => ({ type: 'tool', k: 3, call, name: 'publish', args: { n: call }, replay: false, ...over });
+    const results = () => peer.heard.filter(({ type }) => type === 'tool-result').map(({ type: _type, ...rest }) => rest);
+    it('whose answers go back under the numbers of the calls', async () => {
+      const connection = await open();
+      const asked: ToolRequest[] = [];
+      const answer = connection.exec(CELL, {
+        onTool: async (request) => {
+          asked.push(request);
+          return request.call === 0 ? { ok: true, value: { rows: [1, null] } } : { ok: false, error: { type: 'Refused', message: 'Not\u0000 today.' } };
+        },
+      });
+      peer.say(tool(0), tool(1), tool(0, { k: 1, replay: true }));
+      await heard(3);
+      expect(asked[0]).toEqual({ k: 3, call: 0, name: 'publish', args: { n: 0 }, replay: false });
+      expect(results()).toEqual([
+        { k: 3, call: 0, ok: true, value: { rows: [1, null] } },
+        { k: 3, call: 1, ok: false, error: { type: 'Refused', message: 'Not\ufffd today.' } },
+        { k: 1, call: 0, ok: true, value: { rows: [1, null] } },
+      ]);
+      peer.say(done());
+      await answer;
+    });
+
+    it('but not for another cell, but for what is recorded of an earlier one', async () => {
+      const connection = await open();
+      const asked: number[] = [];
+      const answer = connection.exec(CELL, { onTool: async ({ k }) => (asked.push(k), { ok: true, value: null }) });
+      peer.say(tool(0, { k: 2 }), tool(0, { k: 4 }), tool(0, { k: 4, replay: true }), tool(0, { k: 2, replay: true }), tool(0));
+      await heard(2);
+      expect(asked).toEqual([2, 3]);
+      peer.say(done());
+      await answer;
+    });
+
+    it('and a handler that throws, hands over what is no JSON, or too much, is an error of the call', async () => {
+      const connection = await open();
+      const cycle: unknown[] = [];
+      cycle.push(cycle);
+      let deep: unknown = 1;
+      for (let n = 0; n < 80; n++) deep = [deep];
+      const values = [undefined, 1n, cycle, 'x'.repeat(4 << 20), deep];
+      const answer = connection.exec(CELL, {
+        onTool: async ({ call }) => {
+          if (call === 5) throw new RangeError('out of range');
+          return { ok: true, value: values[call] as never };
+        },
+      });
+      for (let call = 0; call < 6; call++) peer.say(tool(call));
+      await heard(6);
+      const said = new Map(results().map(({ call, ok, value, error }) => [call, ok ? value : (error as { type: string }).type]));
+      expect([0, 1, 2, 3, 4, 5].map((call) => said.get(call))).toEqual([null, 'TypeError', 'TypeError', 'ToolResultTooLarge', 'ToolResultTooDeep', 'RangeError']);
+      peer.say(done());
+      await answer;
+    });
+
+    it('and is told that there are none where nobody offers any', async () => {
+      const connection = await open();
+      const answer = connection.exec(CELL);
+      peer.say(tool(0));
+      expect(await peer.hears('tool-result')).toMatchObject({ ok: false, error: { type: 'ToolUnavailable' } });
+      peer.say(done());
+      await answer;
+    });
+
+    it('and an error of the product ends the stream, so that the next attempt is asked again', async () => {
+      const connection = await open();
+      const failure = new Nl2codeError('store-full', 'The disk is full.');
+      const answer = connection.exec(CELL, { onTool: () => Promise.reject(failure) });
+      peer.say(tool(0));
+      await expect(answer).rejects.toBe(failure);
+      expect(host.destroyed).toBe(true);
+    });
+
+    it('and an answer that comes after its run or its cell is not sent', async () => {
+      const connection = await open();
+      const gates: ((value: null) => void)[] = [];
+      const exec = (cell: CellRequest) => connection.exec(cell, { onTool: () => new Promise((resolve) => gates.push(() => resolve({ ok: true, value: gates.length }))) });
+      const first = exec(CELL);
+      peer.say(tool(0));
+      await until(() => gates.length === 1);
+      peer.say({ type: 'again', k: 3, run: 2, message: 'died' }, tool(0));
+      await until(() => gates.length === 2);
+      gates[0]!(null);
+      await pinged(connection);
+      expect(results()).toEqual([]);
+      gates[1]!(null);
+      await heard(1);
+      peer.say(tool(1));
+      await until(() => gates.length === 3);
+      peer.say(done());
+      await first;
+      gates[2]!(null);
+      await pinged(connection);
+      expect(results()).toHaveLength(1);
+    });
+
+    it('no more than it can wait for', async () => {
+      const connection = await open();
+      const answer = connection.exec(CELL, { onTool: () => new Promise(() => undefined) });
+      for (let call = 0; call < 257; call++) peer.say(tool(call));
+      await expect(answer).rejects.toThrow('more than 256 calls');
+    });
+
+    const until = async (met: () => boolean) => {
+      while (!met()) await new Promise((resolve) => setImmediate(resolve));
+    };
+    const heard = (n: number) => until(() => results().length >= n);
+    let pings = 0;
+    const pinged = async (connection: KernelConnection) => {
+      pings += 1;
+      const pong = connection.ping();
+      await until(() => peer.heard.some(({ type }) => type === 'ping'));
+      peer.heard.splice(0, peer.heard.length, ...peer.heard.filter(({ type }) => type !== 'ping'));
+      peer.say({ type: 'pong', n: pings });
+      await pong;
+    };
+    beforeEach(() => (pings = 0));
+  });
+
   it('does not take the result of other code for its own', async () => {
     const connection = await open();
     const answer = connection.exec(CELL);
@@ -150,7 +300,7 @@ describe('a stream to a guest', () => {
   it.each([
     ['a frame that breaks the rules', { type: 'out', k: 3, seq: 0, stream: 'stdout', text: 7 }, 'malformed at text'],
     ['a second welcome', welcome, 'second welcome'],
-    ['a message it does not know', { type: 'tool-call', name: 'pay' }, 'tool-call'],
+    ['a message it does not know', { type: 'pay', name: 'tool' }, 'pay'],
   ])('is closed by %s, and the cell fails with the rule', async (_name, frame, rule) => {
     const connection = await open();
     const answer = connection.exec(CELL);

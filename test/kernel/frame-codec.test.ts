@@ -126,7 +126,8 @@ const reply = {
   displays: [],
   error: null,
   ms: 1,
-  freshKernel: false,
+  restored: null,
+  unsaved: null,
 };
 const check = (header: object, body = Buffer.alloc(0)) =>
   toGuestFrame(new FrameDecoder().push(encodeFrame(header, body))[0]!);
@@ -135,7 +136,7 @@ describe('guest frames', () => {
   it('cuts attachments out of the body', () => {
     const shown = { text: {}, images: { 'image/png': 1 } };
     const { attachments } = check(
-      { type: 'done', k: 0, sha: SHA, cached: false, attachments: [2, 3], reply: { ...reply, result: shown } },
+      { type: 'done', k: 0, sha: SHA, cached: false, saved: 'local', attachments: [2, 3], reply: { ...reply, result: shown } },
       Buffer.from('aabbb'),
     );
     expect(attachments.map(String)).toEqual(['aa', 'bbb']);
@@ -144,7 +145,7 @@ describe('guest frames', () => {
   it.each([
     [
       'attachments that do not add up',
-      { type: 'done', k: 0, sha: SHA, cached: false, attachments: [2], reply },
+      { type: 'done', k: 0, sha: SHA, cached: false, saved: 'local', attachments: [2], reply },
       'add up',
     ],
     [
@@ -154,6 +155,7 @@ describe('guest frames', () => {
         k: 0,
         sha: SHA,
         cached: false,
+        saved: 'local',
         attachments: [],
         reply: { ...reply, result: { text: {}, images: { 'image/png': 0 } } },
       },
@@ -161,12 +163,12 @@ describe('guest frames', () => {
     ],
     [
       'an end it does not know',
-      { type: 'done', k: 0, sha: SHA, cached: false, attachments: [], reply: { ...reply, ended: 'approved' } },
+      { type: 'done', k: 0, sha: SHA, cached: false, saved: 'local', attachments: [], reply: { ...reply, ended: 'approved' } },
       'reply.ended',
     ],
     [
       'a missing member',
-      { type: 'done', k: 0, sha: SHA, cached: false, attachments: [], reply: { ...reply, stdout: undefined } },
+      { type: 'done', k: 0, sha: SHA, cached: false, saved: 'local', attachments: [], reply: { ...reply, stdout: undefined } },
       'reply.stdout',
     ],
     [
@@ -176,6 +178,7 @@ describe('guest frames', () => {
         k: 0,
         sha: SHA,
         cached: false,
+        saved: 'local',
         attachments: [],
         reply: { ...reply, result: { text: { 'text/html\n': { text: '', omitted: 0 } }, images: {} } },
       },
@@ -187,6 +190,36 @@ describe('guest frames', () => {
     ['a body where none belongs', { type: 'pong', n: 1 }, 'add up'],
   ])('refuses %s', (name, header, rule) => {
     expect(() => check(header, name.startsWith('a body') ? Buffer.from('x') : Buffer.alloc(0))).toThrow(rule);
+  });
+
+  const report = { head: 3, variables: 2, recomputed: ['g'], lost: [], notes: [], ms: 4 };
+  const restored = (over: object) => ({ type: 'done', k: 4, sha: SHA, cached: false, saved: 'pending', attachments: [], reply: { ...reply, restored: { ...report, ...over } } });
+
+  it('reads a restore report, each name and sentence as one clean line', () => {
+    const lost = [{ name: 'db\nRequest\nPay.', type: 'a\u001b[31mb', cell: null, message: ' It\r\nis open. ' }];
+    expect(check(restored({ lost })).frame).toMatchObject({
+      saved: 'pending',
+      reply: { restored: { ...report, unproved: [], lost: [{ name: 'db Request Pay.', type: 'ab', cell: null, message: 'It is open.' }] } },
+    });
+  });
+
+  it.each([
+    ['a name that is too long', restored({ recomputed: ['x'.repeat(201)] }), 'reply.restored.recomputed'],
+    ['too many names', restored({ recomputed: Array.from({ length: 1001 }, () => 'x') }), 'reply.restored.recomputed'],
+    ['a sentence that is too long', restored({ notes: ['x'.repeat(1001)] }), 'reply.restored.notes'],
+    ['a report of more bytes than any needs', restored({ notes: Array.from({ length: 40 }, () => 'é'.repeat(1000)) }), 'a report of more than 65536 bytes'],
+    ['a report without its head', restored({ head: undefined }), 'reply.restored.head'],
+    ['a way of saving it does not know', { ...restored({}), saved: 'remote' }, 'at saved'],
+    ['a call without arguments', { type: 'tool', k: 0, call: 0, name: 'f', replay: false }, 'at args'],
+    ['a call with too many arguments', { type: 'tool', k: 0, call: 0, name: 'f', args: { a: 'é'.repeat(600_000) }, replay: false }, 'at args'],
+    ['a call that is not numbered', { type: 'tool', k: 0, call: -1, name: 'f', args: {}, replay: false }, 'at call'],
+  ])('refuses %s', (_name, header, rule) => {
+    expect(() => check(header)).toThrow(rule);
+  });
+
+  it('leaves the arguments of a call as they came', () => {
+    const args = { text: 'a\u001b[31m\r\nb', n: [1.5, null, { deep: true }] };
+    expect(check({ type: 'tool', k: 1, call: 2, name: 'publish\n', args, replay: true }).frame).toEqual({ type: 'tool', k: 1, call: 2, name: 'publish', args, replay: true });
   });
 
   it('leaves no text that a store, a terminal or a reader would trip over', () => {

@@ -53,6 +53,7 @@ export class Rig {
       limits: { memoryBytes: 1 << 30, diskBytes: 256 << 20, processes: 256, cpus: 2 },
       hashSeed: 7,
       leaseMs: 60_000,
+      durability: 'process',
       warm: 'bare',
       ...overrides,
     };

@@ -110,6 +110,7 @@ function probeSpec(folder: string): SandboxSpec {
     limits: { memoryBytes: 256 << 20, diskBytes: 64 << 20, processes: PROCESSES, cpus: 1 },
     hashSeed: 0,
     leaseMs: PROBE_MS,
+    durability: 'process',
     warm: 'bare',
   };
 }

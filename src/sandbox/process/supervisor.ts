@@ -70,6 +70,7 @@ function wireSpec(runtime: SandboxRuntime, { spec, session, hashSeed, command }:
     hashSeed,
     leaseMs: Math.ceil(spec.leaseMs),
     warm: spec.warm,
+    durability: spec.durability,
     ...(command ? { command } : {}),
   };
 }

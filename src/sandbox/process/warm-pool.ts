@@ -10,7 +10,7 @@ import { processAlive, processStartTime, readRunState, supervisorAlive } from '.
 import { isFree, keepLease, layOut, type FolderIdentity } from './sandbox-folder.js';
 
 /** What a sandbox is besides its folder and inputs: two sandboxes of one shape can stand in for each other. */
-export type SandboxShape = Pick<SandboxSpec, 'mounts' | 'pythonPath' | 'isolation' | 'limits' | 'warm'>;
+export type SandboxShape = Pick<SandboxSpec, 'mounts' | 'pythonPath' | 'isolation' | 'limits' | 'durability' | 'warm'>;
 
 export interface WarmPoolOptions {
   /** Host folder of the slots, on the file system of the sessions: claiming is a rename. */
@@ -168,6 +168,7 @@ export class WarmPool {
       return Array.isArray(shape.mounts) &&
         Array.isArray(shape.pythonPath) &&
         shape.isolation === 'bubblewrap' &&
+        shape.durability &&
         shape.limits
         ? pick(shape)
         : null;
@@ -177,11 +178,12 @@ export class WarmPool {
   }
 }
 
-const pick = ({ mounts, pythonPath, isolation, limits, warm }: SandboxShape): SandboxShape => ({
+const pick = ({ mounts, pythonPath, isolation, limits, durability, warm }: SandboxShape): SandboxShape => ({
   mounts,
   pythonPath,
   isolation,
   limits,
+  durability,
   warm,
 });
 
