@@ -37,6 +37,7 @@ export function kernelLines({ again = [], caughtUp = [], restored, unsaved }: Pi
 }
 
 function restoredText(head: number, variables: number, ms: number, recomputed: readonly string[], lost: readonly string[]): string {
+  if (head < 0) return 'the kernel begins with nothing saved';
   const more = [named('computed again', recomputed), named('lost', lost)].filter(Boolean).join('; ');
   return `the kernel is back at cell ${head}: ${variables} variable${variables === 1 ? '' : 's'} in ${Math.round(ms)} ms${more ? `; ${more}` : ''}`;
 }

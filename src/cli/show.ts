@@ -17,6 +17,7 @@ import { changeLines } from '../verification/changes-text.js';
 import { clean, cleanLine } from './clean.js';
 import { configOf, withConfig } from './config-options.js';
 import type { CliContext } from './context.js';
+import { keptText, readKeptState } from './kept-state.js';
 import { planLines } from './plan-text.js';
 import { dollars, seconds } from './progress.js';
 import { resultText } from './result-text.js';
@@ -65,8 +66,10 @@ async function show(session: string, options: ShowOptions, context: CliContext):
     return terminal.out(process.stdout.isTTY ? clean(code) : code);
   }
   const files = result && options.out ? saveResult(result, folder, resolve(cwd, options.out)) : [];
-  if (options.json) return terminal.out(JSON.stringify(result ? { ...result, files } : { session, status: 'open', proposal: waiting?.proposal.id ?? null, waits: waiting && { what: waiting.proposal.what, problem: waiting.proposal.problem ?? null, changes: waitingChanges(folder, waiting.proposal) ?? null, tools: waitingTools(folder, waiting.proposal) } }, null, 2));
+  const kernel = readKeptState(folder);
+  if (options.json) return terminal.out(JSON.stringify(result ? { ...result, files, kernel } : { session, status: 'open', proposal: waiting?.proposal.id ?? null, waits: waiting && { what: waiting.proposal.what, problem: waiting.proposal.problem ?? null, changes: waitingChanges(folder, waiting.proposal) ?? null, tools: waitingTools(folder, waiting.proposal) }, kernel }, null, 2));
   printSteps(folder, context);
+  if (kernel) terminal.out(`    kernel   ${keptText(kernel)}`);
   if (result) terminal.out(`\n${resultText(result, files, terminal)}`);
   else if (waiting) terminal.out(waitingText(session, waiting, waitingChanges(folder, waiting.proposal), waitingTools(folder, waiting.proposal)));
   else terminal.out('\nopen');

@@ -29,6 +29,7 @@ export function traceLines(folder: SessionFolder, head: Hash | null = folder.cha
       ...(refs.code ? { code: folder.blobs.read(refs.code) } : {}),
       ...(refs.observation ? observed(open(refs.observation)) : {}),
       ...(refs.tools ? { tools: open(refs.tools) } : {}),
+      ...(refs.kernel ? { kernel: refs.kernel } : {}),
       ...(sent ? { sent: { base: sent.base, sha: sent.sha, add: open(sent.add) } } : {}),
     };
     return `${JSON.stringify(line)}\n`;
