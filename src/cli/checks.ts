@@ -96,6 +96,13 @@ export function checkExposure({ defaults, exposure: { max } }: Pick<ResolvedConf
   return { name: 'exposure', ok: true, detail: `${defaults.exposure} unless a request asks for another, ${max} at most (exposure.max)` };
 }
 
+/** What becomes of a kernel that nobody uses. */
+export function checkIdle({ sandbox: { leaseMs } }: Pick<ResolvedConfig, 'sandbox'>): Check {
+  const minutes = leaseMs / 60_000;
+  const after = minutes >= 1 ? `${Math.round(minutes * 10) / 10} min` : `${Math.round(leaseMs / 1000)} s`;
+  return { name: 'idle', ok: true, detail: `a session that waits gives its kernel up after ${after} (sandbox.leaseMs) and has variables and files back when it goes on` };
+}
+
 function sentence(error: unknown): string {
   return error instanceof Error ? standing(error.message) : String(error);
 }
