@@ -37,7 +37,7 @@ test('the lookalike request goes on with its variables alive: another holdout, t
   const { chain, blobs } = rig.store.at(session);
   const seen = chain.walk(chain.head()).filter(({ record }) => record.kind === 'execute').map(({ record }) => blobs.text(record.refs.observation!));
   expect(seen.join('\n')).toMatch(/1000 of 1000 held back[^]*same users and scores: True[^]*\d+ of the audience are EU users/);
-  expect(seen.filter((text) => text.includes('"freshKernel":true'))).toEqual([]);
+  expect(seen.filter((text) => text.includes('"restored":'))).toEqual([]);
   const { conversations } = await playbookReport(rig.modelUrl);
   expect(conversations).toEqual([expect.objectContaining({ playbook: 'lookalike.codeact', ok: true, mismatches: [], unused: [] })]);
 });

@@ -160,12 +160,13 @@ test('a session that waits for a person survives the death of everything', () =>
     expect((await rig.end(session)).result).toMatchObject({ status: 'verified' });
   }));
 
-test('a kernel killed in a cell is an observation: the cell is not run again, and the session goes on', () =>
+test('a kernel killed in a cell: the cell runs again from the state before it, its effects are there once, and the model is told nothing', () =>
   over(new Processes(), 1, async (rig) => {
     const { session } = await rig.client.start({ prompt: 'Please lose the kernel.' });
     await rig.event(session, (event) => event.kind === 'cell-output' && JSON.stringify(event.data).includes('begun'));
     const { kernel, child } = rig.sandboxPids(session);
     process.kill(kernel!, 'SIGKILL');
+    await rig.event(session, (event) => event.kind === 'cell-again');
     const { result } = await rig.end(session);
     expect(result).toMatchObject({ status: 'verified', reason: null });
     expect(rig.effects(session)).toEqual(['victim']);

@@ -3,6 +3,7 @@ import { chmodSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, wr
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createKernels } from '../../src/kernel/kernels.js';
+import { forkCheckpoint } from '../../src/sandbox/fork-checkpoint.js';
 import { createProcessBackend } from '../../src/sandbox/process.js';
 import { processAlive, readRunState } from '../../src/sandbox/process/run-state.js';
 import type { Isolation } from '../../src/session/request.js';
@@ -116,16 +117,81 @@ describe.each<Isolation>(['bubblewrap', 'none'])('a sandbox of the process backe
     await rig.kernels.end({ id: 'never', folder: join(rig.root, 'never') });
   });
 
-  it('ends with its supervisor, and the same folder can start again', async () => {
+  it('ends with its supervisor, and the same folder starts again with its variables and files', async () => {
     const sandbox = rig.sandbox({ isolation });
-    expect(await sandbox.value('x = 1; 1')).toBe('1');
+    expect(await sandbox.value('x = [1]\nopen("kept", "w").write("a")')).toBe('1');
     const left = witness(sandbox);
     process.kill(sandbox.state().pid, 'SIGKILL');
     await eventually(() => left().length === 0, 'every process is gone');
-    const { reply } = await sandbox.run('"x" in globals()');
-    expect(reply).toMatchObject({ ended: 'ok', freshKernel: true });
-    expect(reply.result?.text['text/plain']?.text).toBe('False');
+    const { reply, saved } = await sandbox.run('x, open("kept").read()');
+    expect(reply).toMatchObject({ ended: 'ok', restored: { head: 0, lost: [], unproved: [], notes: [] } });
+    expect(reply.result?.text['text/plain']?.text).toBe("([1], 'a')");
+    expect(saved).toBe('local');
     await rig.kernels.end(sandbox.spec);
+  });
+
+  it('has the variables and files of a session that waited longer than its lease', async () => {
+    const sandbox = rig.sandbox({ isolation, leaseMs: 400 });
+    await sandbox.value('import random\nrows = {"a": [1, 2]}\nalso = rows["a"]\nopen("kept", "w").write("a")\ndrawn = random.random()');
+    const next = await sandbox.value('state = random.getstate(); random.random()');
+    await sandbox.value('random.setstate(state)');
+    rig.kernels.release(sandbox.spec.folder);
+    await eventually(() => sandbox.state().endedBecause !== null, 'its lease is over');
+    // What the host places while nobody is there stays, as a script that a follow-up goes on from does.
+    writeFileSync(join(sandbox.spec.folder, 'workspace', 'placed.py'), 'placed');
+    const events: string[] = [];
+    const { reply } = await sandbox.run('also.append(3)\nrows, open("kept").read(), open("placed.py").read()', { onSandbox: (event) => events.push(event) });
+    expect(reply.result?.text['text/plain']?.text).toBe("({'a': [1, 2, 3]}, 'a', 'placed')");
+    expect(await sandbox.value('random.random()')).toBe(next);
+    expect(events).toEqual(['started']);
+    await rig.kernels.end(sandbox.spec);
+  });
+
+  it('runs cells again whose saved state is gone, and takes back what was run beside the chain', async () => {
+    const sandbox = rig.sandbox({ isolation });
+    const cells = ['open("log", "a").write("0")\na = 1', 'open("log", "a").write("1")\nb = a + 1', 'open("log", "a").write("2")\nc = b + 1'];
+    for (const code of cells) await sandbox.value(code);
+    const past = (k: number) => ({ code: cells[k]!, timeoutMs: 30_000 });
+    const manifests = join(sandbox.spec.folder, 'checkpoint', 'manifests');
+    await rig.kernels.end(sandbox.spec);
+    writeFileSync(join(manifests, readdirSync(manifests).sort().at(-1)!), 'cut');
+    const again: number[] = [];
+    const { reply } = await sandbox.run('a, b, c, open("log").read()', { k: 3, past, onCaughtUp: (k) => void again.push(k) });
+    expect(reply.result?.text['text/plain']?.text).toBe("(1, 2, 3, '012')");
+    expect(again).toEqual([2]);
+
+    await rig.kernels.end(sandbox.spec);
+    rmSync(join(sandbox.spec.folder, 'checkpoint'), { recursive: true });
+    const all = [...cells, 'd = 4'];
+    expect((await sandbox.run('open("log").read(), d', { k: 4, past: (k) => ({ code: all[k]!, timeoutMs: 30_000 }) })).reply.result?.text['text/plain']?.text).toBe("('012', 4)");
+
+    // The chain holds another cell 2: what stopped steps ran is taken back.
+    const other = await sandbox.run('open("log").read(), "c" in globals()', { k: 2, past });
+    expect(other.reply.result?.text['text/plain']?.text).toBe("('01', False)");
+    await rig.kernels.end(sandbox.spec);
+  });
+
+  it('can be forked at a cell: the same past, and from there each for itself', async () => {
+    const parent = rig.sandbox({ isolation });
+    await parent.value('import random\nrows = [1]\nopen("kept", "w").write("one")');
+    await parent.value('rows.append(2)\nopen("kept", "w").write("two")');
+    await parent.value('rows.append(3)\nopen("kept", "w").write("three")');
+    const twin = rig.sandbox({ isolation });
+    const second = rig.sandbox({ isolation });
+    expect(await forkCheckpoint(parent.spec.folder, 1, twin.spec.folder)).toEqual({ head: 1 });
+    await forkCheckpoint(parent.spec.folder, 1, second.spec.folder);
+    const here = async (sandbox: Sandboxed, k: number) => (await sandbox.run('rows.append(9)\nrows, open("kept").read(), hash("a"), random.random()', { k })).reply.result?.text['text/plain']?.text ?? '';
+    const [told, again, ofParent] = [await here(twin, 2), await here(second, 2), await here(parent, 3)];
+    const parts = (text: string) => /^\((\[.*\]), '(\w+)', (-?\d+), ([\d.]+)\)$/.exec(text)!.slice(1);
+    expect(parts(told).slice(0, 2)).toEqual(['[1, 2, 9]', 'two']);
+    expect(parts(ofParent).slice(0, 2)).toEqual(['[1, 2, 3, 9]', 'three']);
+    // One hash seed, but random numbers that nobody seeded are each one's own.
+    expect(new Set([told, again, ofParent].map((text) => parts(text)[2])).size).toBe(1);
+    expect(new Set([told, again, ofParent].map((text) => parts(text)[3])).size).toBe(3);
+    await parent.value('rows.clear()\nopen("kept", "w").write("gone")');
+    await rig.kernels.end(twin.spec);
+    expect((await twin.run('rows, open("kept").read()', { k: 3 })).reply.result?.text['text/plain']?.text).toBe("([1, 2, 9], 'two')");
+    for (const { spec } of [parent, twin, second]) await rig.kernels.end(spec);
   });
 
   it('shows inputs of any name read-only and links them by name in the workspace', async () => {
@@ -255,24 +321,40 @@ describe.each<Isolation>(['bubblewrap', 'none'])('a sandbox of the process backe
     await expect(
       sandbox.run(stubborn, { signal: abort.signal, onOutput: () => abort.abort(new Error('stop now')) }),
     ).rejects.toThrow('stop now');
-    expect((await sandbox.run(stubborn, { k: 0 })).reply.ended).toBe('kernel-died');
+    // Nothing of it was committed, and nothing of it is in the way of what is asked next.
+    expect((await sandbox.run('"signal" in globals()', { k: 0 })).reply.result?.text['text/plain']?.text).toBe('False');
+    expect((await sandbox.run(stubborn, { timeoutMs: 300 })).reply).toMatchObject({ ended: 'kernel-died' });
     expect(await sandbox.value('1 + 1')).toBe('2');
   });
 
-  it('never runs a cell twice when its sandbox is killed under it', async () => {
+  it('runs a cell from the state before it when its sandbox is killed under it: its effects are there once', async () => {
     const sandbox = rig.sandbox({ isolation });
     const events: string[] = [];
-    const running = sandbox.run(
-      'open("log", "a").write("once\\n")\nprint("on", flush=True)\nimport time; time.sleep(60)',
-      {
-        onSandbox: (event) => events.push(event),
-        onOutput: () => process.kill(sandbox.state().childPid!, 'SIGKILL'),
-      },
-    );
-    expect((await running).reply.ended).toBe('kernel-died');
-    expect(events).toEqual(['started', 'lost', 'started']);
-    expect(readFileSync(join(sandbox.spec.folder, 'workspace', 'log'), 'utf8')).toBe('once\n');
-    expect(await sandbox.value('1 + 1')).toBe('2');
+    await sandbox.value('open("log", "a").write("before\\n")\nn = 1');
+    let kills = 0;
+    const { reply, again } = await sandbox.run('open("log", "a").write("once\\n")\nn += 1\nprint("on", flush=True)\nimport time; time.sleep(1)\nn', {
+      onSandbox: (event) => events.push(event),
+      onOutput: () => kills++ === 0 && process.kill(sandbox.state().childPid!, 'SIGKILL'),
+    });
+    expect(reply).toMatchObject({ ended: 'ok', restored: { head: 0, lost: [] } });
+    expect(reply.result?.text['text/plain']?.text).toBe('2');
+    expect(again).toHaveLength(1);
+    expect(events).toEqual(['lost', 'started']);
+    expect(readFileSync(join(sandbox.spec.folder, 'workspace', 'log'), 'utf8')).toBe('before\nonce\n');
+  });
+
+  it('gives up a cell that kills its kernel, or its sandbox, three times, and goes on from the state before it', async () => {
+    const sandbox = rig.sandbox({ isolation });
+    await sandbox.value('n = 1\nopen("log", "w").write("before")');
+    const died: string[] = [];
+    const poison = await sandbox.run('n = 2\nopen("log", "a").write("+")\nimport os; os.abort()', { onAgain: ({ run }) => died.push(`run ${run}`) });
+    expect(poison.reply.ended).toBe('kernel-died');
+    expect(poison.reply.error?.message).toMatch(/SIGABRT.*3 times.*from the state before this cell/);
+    expect(died).toEqual(['run 2', 'run 3']);
+    expect(await sandbox.value('n, open("log").read()')).toBe("(1, 'before')");
+    const lost = await sandbox.run('n = 3\nprint("on", flush=True)\nimport time; time.sleep(60)', { onOutput: () => process.kill(sandbox.state().childPid!, 'SIGKILL') });
+    expect(lost.reply.ended).toBe('kernel-died');
+    expect(await sandbox.value('n, open("log").read()')).toBe("(1, 'before')");
   });
 
   it('fences an attempt that a later one has overtaken', async () => {
