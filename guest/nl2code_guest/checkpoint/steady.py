@@ -11,6 +11,7 @@ import base64
 import builtins
 import contextlib
 import gc
+import importlib
 import io
 import json
 import json.decoder
@@ -32,14 +33,17 @@ _FREE: Final = frozenset(("stdin", "stdout", "stderr", "_", "displayhook", "exce
 #: Raised by the process itself, where it stands.
 _SYNCHRONOUS: Final = frozenset((signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGABRT))
 
-_mask, _settrace, _gettrace = signal.pthread_sigmask, sys.settrace, sys.gettrace
-_setitimer, _sigpending, _sigtimedwait = signal.setitimer, signal.sigpending, signal.sigtimedwait
+#: Without the conversion of every number to its name and back, which takes longer than a small save.
+_plain: Any = importlib.import_module("_signal")
+_mask, _sigpending = _plain.pthread_sigmask, _plain.sigpending
+_settrace, _gettrace = sys.settrace, sys.gettrace
+_setitimer, _sigtimedwait = signal.setitimer, signal.sigtimedwait
 _getsignal = signal.getsignal
 _setprofile, _getprofile = sys.setprofile, sys.getprofile
 #: Needed before the builtins are steady.
 _vars, _all, _map, _zip, _is = vars, all, map, zip, operator.is_
 _gc_enable, _gc_disable, _gc_isenabled = gc.enable, gc.disable, gc.isenabled
-_BLOCKED: Final = signal.valid_signals() - _SYNCHRONOUS
+_BLOCKED: Final = frozenset(int(number) for number in signal.valid_signals() - _SYNCHRONOUS)
 
 
 class SteadyGround:
