@@ -2,12 +2,18 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 import type { Kernels } from '../kernel/kernels.js';
 import type { WireReply } from '../kernel/protocol.js';
+import { answerTo } from '../kernel/tool-answer.js';
+import type { OnTool } from '../kernel/tool-call.js';
+import type { Json } from '../session/json.js';
 import { isLook } from '../activities/exposure.js';
 import { LOOK_FILE, NOTHING_HELD } from '../exposure/sensitive.js';
 
+/** Calls a tool as code in the cell would: checked, kept and answered once. Rejects with what would be raised there. */
+export type CallTool = (name: string, args?: Record<string, Json>) => Promise<Json>;
+
 export interface KernelDoubleOptions {
-  /** What a cell shows, or the error it raises; nothing when missing. */
-  cell?(code: string): string | { error: string };
+  /** What a cell shows, or the error it raises; nothing when missing. `call` calls the tools that the plugin was given and the request allows. */
+  cell?(code: string, call: CallTool): string | { error: string } | Promise<string | { error: string }>;
 }
 
 const WRITEFILE = /^\s*%%writefile +(\S+)[^\n]*\n/;
@@ -18,15 +24,25 @@ const WRITEFILE = /^\s*%%writefile +(\S+)[^\n]*\n/;
  */
 export function kernelDouble({ cell = () => '' }: KernelDoubleOptions = {}): Kernels {
   return {
-    async runCell({ folder, inputs }, { code }, { signal }) {
+    async runCell({ folder, inputs }, { code, k }, { signal, onTool }) {
       signal.throwIfAborted();
       if (isLook(code)) noteNothing(join(folder, 'checkpoint'));
-      const seen = isLook(code) ? `(not inspected: the kernel is a double) ${inputs.map(({ name }) => name).join(', ')}` : (written(join(folder, 'workspace'), code) ?? cell(code));
+      const seen = isLook(code) ? `(not inspected: the kernel is a double) ${inputs.map(({ name }) => name).join(', ')}` : (written(join(folder, 'workspace'), code) ?? (await cell(code, calling(k, onTool))));
       return { reply: reply(seen), attachments: [], cached: false, saved: 'local', again: [] };
     },
     release() {},
     async end() {},
     async close() {},
+  };
+}
+
+/** Numbers the calls of one cell as its kernel would. */
+function calling(k: number, onTool: OnTool | undefined): CallTool {
+  let calls = 0;
+  return async (name, args = {}) => {
+    const answer = await answerTo({ k, call: calls++, name, args, replay: false }, onTool);
+    if (answer.ok) return answer.value;
+    throw Object.assign(new Error(answer.error.message), { name: answer.error.type });
   };
 }
 

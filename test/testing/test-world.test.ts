@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { OnTool, ToolRequest } from '../../src/kernel/tool-call.js';
 import type { SandboxSpec } from '../../src/sandbox/backend.js';
 import { SessionStore } from '../../src/store/session-store.js';
 import { testWorld, untilProposal, untilResult, type TestWorld, type TestWorldOptions } from '../../src/testing.js';
@@ -13,9 +14,9 @@ beforeEach(() => void open());
 afterEach(() => world.close());
 
 const signal = new AbortController().signal;
-const cell = async (code: string) => {
+const cell = async (code: string, onTool?: OnTool) => {
   const folder = join(world.dir, 'sessions', 's', 'sandbox');
-  const { reply } = await world.kernels.runCell({ folder, inputs: [] } as unknown as SandboxSpec, { session: 's', k: 0, code, epoch: [1, 1], timeoutMs: 1, maxOutputChars: 1 }, { signal });
+  const { reply } = await world.kernels.runCell({ folder, inputs: [] } as unknown as SandboxSpec, { session: 's', k: 0, code, epoch: [1, 1], timeoutMs: 1, maxOutputChars: 1 }, { signal, ...(onTool ? { onTool } : {}) });
   return { ended: reply.ended, shown: reply.stdout.text, error: reply.error?.message, workspace: join(folder, 'workspace') };
 };
 
@@ -39,6 +40,21 @@ describe('the kernel double', () => {
     expect(readFileSync(join(workspace, 'out/a.py'), 'utf8')).toBe('print(1)\n');
     expect(await cell('1 + 1')).toMatchObject({ ended: 'ok', shown: 'ran 1 + 1' });
     expect(await cell('boom()')).toMatchObject({ ended: 'error', error: 'it went boom' });
+  });
+
+  test('calls tools as the code of its cells would, each call by its number', async () => {
+    await world.close();
+    open({
+      async cell(code, call) {
+        const first = await call('append', { text: code });
+        const second = await call('append').catch((error: Error) => `${error.name}: ${error.message}`);
+        return `${JSON.stringify(first)} ${JSON.stringify(second)}`;
+      },
+    });
+    const asked: ToolRequest[] = [];
+    const onTool: OnTool = async (request) => (asked.push(request), request.call === 0 ? { ok: true, value: [1] } : { ok: false, error: { type: 'ToolError', message: 'no' } });
+    expect(await cell('x', onTool)).toMatchObject({ shown: '[1] "ToolError: no"' });
+    expect(asked).toEqual([{ k: 0, call: 0, name: 'append', args: { text: 'x' }, replay: false }, { k: 0, call: 1, name: 'append', args: {}, replay: false }]);
   });
 
   test.each(['../../../evil.py', '/tmp/../../evil.py', '..'])('writes nothing to %s', async (name) => {
