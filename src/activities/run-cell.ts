@@ -9,6 +9,7 @@ import type { CellObservation, Display } from '../session/observation.js';
 import type { Request } from '../session/request.js';
 import type { EventWriter } from '../store/event-log.js';
 import type { SessionFolder } from '../store/session-store.js';
+import { cellTools } from './cell-tools.js';
 import { codeText } from './code-text.js';
 import { type Exposures, lookCell } from './exposure.js';
 import { cameToSame, PastCells, type PastCell } from './past-cells.js';
@@ -30,12 +31,16 @@ export async function runCell(world: StepWorld, exposures: Exposures, { call, fo
   const before = looking ? null : exposures.lens({ call, folder, past }, request, pack);
   const tell = (stream: string, text: string) => before && events.emit('cell-output', { stream, text: before.lens.live(text) });
   const live = new LiveText(tell);
+  const tools = cellTools(world, folder, call.session, request);
+  // A stop ends the cell; the tools that it waits for are told so at once.
+  signal.addEventListener('abort', () => void tools.end(), { once: true });
   const caughtUp = new Map<number, boolean>();
   const { reply, attachments, again, saved } = await world.kernels.runCell(spec, cell, {
     signal,
     onOutput: (stream, text) => (before?.lens === fullLens ? tell(stream, text) : live.take(stream, text)),
     onSandbox: (event) => events.emit(event === 'lost' ? 'kernel-lost' : 'sandbox-started', { event }),
     onAgain: ({ k, run, message }) => events.emit('cell-again', { k, run, message: before?.lens.words({ again: [message] }).again?.[0] ?? message }),
+    onTool: tools.answer,
     onCatchUp: (k) => cells.place(k),
     onCaughtUp: async (k, result) => {
       const same = await showedTheSame(world, exposures, { call, folder }, cells.cell(k), k, result);
@@ -44,6 +49,7 @@ export async function runCell(world: StepWorld, exposures: Exposures, { call, fo
     },
   });
   live.end();
+  await tools.end();
   const look = looking ? await exposures.keep(folder, spec, cell, reply, signal) : undefined;
   const { lens, seen: inputs } = before ?? exposures.lens({ call, folder, past }, request, pack, look);
   const { observation: shown, shapes } = toObservation(folder, cell.k, look?.reply ? { ...reply, stdout: look.reply.stdout, stderr: look.reply.stderr } : reply, attachments);
@@ -95,6 +101,7 @@ function toObservation(folder: SessionFolder, k: number, reply: WireReply, attac
     shapes.set(shown, shape);
     return shown;
   };
+  const uncertain = folder.tools.uncertain(k);
   const observation: CellObservation = {
     kind: 'cell',
     k,
@@ -106,6 +113,7 @@ function toObservation(folder: SessionFolder, k: number, reply: WireReply, attac
     error: reply.error,
     ms: reply.ms,
     ...(reply.restored ? { restored: reply.restored } : {}),
+    ...(uncertain.length > 0 ? { uncertain } : {}),
     ...(reply.unsaved === null ? {} : { unsaved: reply.unsaved }),
   };
   return { observation, shapes };

@@ -48,7 +48,8 @@ function definedIn(line: string): string[] {
 
 /** A cell's end with the first and last line it showed; of an error the class and the message. */
 export function cellBrief(seen: CellObservation): string {
-  const fresh = `${seen.freshKernel ? 'the kernel was new; ' : ''}${restoreBrief(seen)}`;
+  const unknown = [...new Set((seen.uncertain ?? []).map(({ name }) => name))].join(', ');
+  const fresh = `${seen.freshKernel ? 'the kernel was new; ' : ''}${restoreBrief(seen)}${unknown ? `not known whether ${oneLine(unknown)} took effect; ` : ''}`;
   if (seen.ended !== 'ok') return `  → ${fresh}${seen.ended}: ${oneLine([seen.ended === 'error' ? seen.error?.type : '', seen.error?.message].filter(Boolean).join(': '))}`;
   const shown = shownText(seen).split('\n').filter((line) => line.trim() !== '');
   const ends = [shown[0], ...(shown.length > 1 ? [shown.length > 2 ? '…' : '|', shown.at(-1)] : [])];

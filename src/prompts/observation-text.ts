@@ -1,6 +1,7 @@
 import type { BoundedText, CellObservation, Display } from '../session/observation.js';
 import { restoreLines } from './restore-text.js';
 
+const MAX_UNCERTAIN = 20;
 /** Characters of one observation that the model sees. */
 export const OBSERVATION_CHARS = 8000;
 
@@ -24,7 +25,12 @@ function displayText(display: Display): string {
 export function cellText(seen: CellObservation): string {
   const before = restoreLines(seen);
   if (seen.freshKernel) before.push('The kernel was started afresh before this cell: variables of earlier cells are gone, files are still there.');
-  return cut([...before, shownText(seen), ...(seen.unsaved ? [seen.unsaved] : [])].join('\n'), OBSERVATION_CHARS);
+  return cut([...before, shownText(seen), ...uncertainLines(seen), ...(seen.unsaved ? [seen.unsaved] : [])].join('\n'), OBSERVATION_CHARS);
+}
+
+/** What must be known of effects that nobody can tell of. */
+function uncertainLines({ uncertain = [] }: CellObservation): string[] {
+  return uncertain.slice(0, MAX_UNCERTAIN).map(({ call, name }) => `Whether call ${call} of this cell, nl2code.tools.${name}, took effect is not known: find out before you call it again.`);
 }
 
 /** What a cell itself showed. */

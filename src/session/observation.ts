@@ -1,3 +1,4 @@
+import type { UncertainCall } from './bridged-tool.js';
 import type { Changes } from './changes.js';
 import type { Exposure } from './exposure.js';
 import type { Finding } from './finding.js';
@@ -42,6 +43,8 @@ export interface CellObservation {
   again?: string[];
   /** Cells before it that ran again first, oldest first. */
   caughtUp?: CaughtUp[];
+  /** Its calls of tools of which nobody knows whether they took effect. */
+  uncertain?: UncertainCall[];
   /** Why the state after it was not saved, as a sentence. */
   unsaved?: string;
   /** In records of before kernels were restored: the variables of earlier cells are gone. */

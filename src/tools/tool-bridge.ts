@@ -12,7 +12,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { identityOf, isAlive } from '../embedded/process-identity.js';
 import type { OnTool, ToolAnswer, ToolRequest } from '../kernel/tool-call.js';
-import type { BridgedTool, UncertainCall } from '../session/bridged-tool.js';
+import type { BridgedTool } from '../session/bridged-tool.js';
 import { Nl2codeError } from '../session/error-table.js';
 import type { Json } from '../session/json.js';
 import type { SessionFolder } from '../store/session-store.js';
@@ -46,8 +46,6 @@ export interface CellTools {
   answer: OnTool;
   /** The cell is over: tools that are still at it are told so, and waited for a little. */
   end(): Promise<void>;
-  /** Calls of a cell of which nobody knows whether they took effect. */
-  uncertain(k: number): UncertainCall[];
 }
 
 /** An effect that is under way in this process; nobody else in it may begin the same. */
@@ -92,7 +90,6 @@ export class ToolBridge {
         for (const { over } of open) over.abort();
         await Promise.race([Promise.allSettled(open.map(({ answer }) => answer)), delay(END_MS, undefined, { ref: false })]);
       },
-      uncertain: (k) => cell.folder.tools.uncertain(k),
     };
   }
 

@@ -1,10 +1,13 @@
 import { describe, expect, it, test } from 'vitest';
 import { z } from 'zod';
 import { asks } from '../../src/prompts/asks.js';
+import { cellBrief } from '../../src/prompts/brief.js';
 import { bridgedToolsText } from '../../src/prompts/bridged-tools.js';
 import { conversation } from '../../src/prompts/conversation.js';
+import { cellText } from '../../src/prompts/observation-text.js';
 import type { BridgedTool } from '../../src/session/bridged-tool.js';
 import type { Json } from '../../src/session/json.js';
+import type { CellObservation } from '../../src/session/observation.js';
 import type { StrategyName } from '../../src/session/request.js';
 import { ToolSet } from '../../src/tools/tool-set.js';
 import { request } from '../strategies/scripted-ports.js';
@@ -64,4 +67,22 @@ test.each<[string, { [key: string]: Json }, string]>([
   ['a list of anything', { type: 'object', properties: { a: { type: 'array' } }, required: ['a'] }, 'append(a: list)'],
 ])('a signature with %s', (_law, parameters, signature) => {
   expect(bridgedToolsText([{ name: 'append', description: 'Does it.', parameters }], 'program')).toContain(`- nl2code.tools.${signature}: Does it.\n`);
+});
+
+describe('of a call that nobody knows took effect', () => {
+  const seen: CellObservation = { kind: 'cell', k: 3, ended: 'ok', stdout: { text: 'done\n', omitted: 0 }, stderr: { text: '', omitted: 0 }, result: null, displays: [], error: null, ms: 1, uncertain: [{ call: 2, name: 'append' }] };
+
+  it('the model is told with what the cell showed', () => {
+    expect(cellText(seen)).toBe('done\nWhether call 2 of this cell, nl2code.tools.append, took effect is not known: find out before you call it again.');
+  });
+
+  it('it is still told when the step is shortened', () => {
+    expect(cellBrief({ ...seen, uncertain: [...seen.uncertain!, { call: 4, name: 'append' }, { call: 5, name: 'send' }] })).toBe('  → not known whether append, send took effect; ok: done');
+  });
+
+  it('nothing is said where all is known', () => {
+    const { uncertain: _, ...known } = seen;
+    expect(cellText(known)).toBe('done');
+    expect(cellBrief(known)).toBe('  → ok: done');
+  });
 });

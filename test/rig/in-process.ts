@@ -7,8 +7,9 @@ import { Nl2codeClient } from '../../src/client.js';
 import type { ResolvedConfig } from '../../src/config.js';
 import { Nl2codePlugin } from '../../src/plugin.js';
 import type { SessionStore } from '../../src/store/session-store.js';
-import { scriptedModel } from '../../src/testing/scripted-model.js';
+import { scriptedModel, type ScriptedModel } from '../../src/testing/scripted-model.js';
 import { isolatedConfig, testWorld } from '../../src/testing/test-world.js';
+import type { Tool } from '../../src/tools/tool.js';
 import type { World } from '../../src/world.js';
 
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
@@ -37,8 +38,8 @@ export interface InProcess {
 }
 
 /** A real worker of this process on the suite's server, a real scripted model, real sandboxes. */
-export async function startInProcess(address: string, options: { maxCachedWorkflows?: number; interceptors?: WorkerOptions['interceptors']; world?: (world: World) => World; namespace?: string; taskQueue?: string; contextTokens?: number } = {}): Promise<InProcess> {
-  const model = await scriptedModel([PLAYBOOKS, join(ROOT, 'packs', 'marketing', 'playbooks')]);
+export async function startInProcess(address: string, options: { maxCachedWorkflows?: number; interceptors?: WorkerOptions['interceptors']; world?: (world: World) => World; namespace?: string; taskQueue?: string; contextTokens?: number; tools?: readonly Tool[]; model?: ScriptedModel } = {}): Promise<InProcess> {
+  const model = options.model ?? (await scriptedModel([PLAYBOOKS, join(ROOT, 'packs', 'marketing', 'playbooks')]));
   const { namespace = 'default' } = options;
   const taskQueue = options.taskQueue ?? `test-${process.pid}-${Math.random().toString(36).slice(2)}`;
   const real = testWorld({ model, sandbox: 'real' });
@@ -51,7 +52,7 @@ export async function startInProcess(address: string, options: { maxCachedWorkfl
     namespace,
     taskQueue,
     workflowBundle: { codePath: join(ROOT, 'dist', 'workflow-bundle.js') },
-    plugins: [new Nl2codePlugin({ world })],
+    plugins: [new Nl2codePlugin({ world, ...(options.tools ? { tools: options.tools } : {}) })],
     ...(options.interceptors === undefined ? {} : { interceptors: options.interceptors }),
     ...(options.maxCachedWorkflows === undefined ? {} : { maxCachedWorkflows: options.maxCachedWorkflows }),
   });

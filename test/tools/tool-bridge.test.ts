@@ -160,7 +160,7 @@ describe('a call that its worker died in', () => {
     expect(await room.ask(cell, A)).toEqual(told);
     expect(await room.ask(room.cell({ idempotency: 'key' }), A)).toEqual(told);
     expect(room.effects()).toEqual([]);
-    expect(cell.uncertain(7)).toEqual([{ call: 0, name: 'append' }]);
+    expect(room.folder.tools.uncertain(7)).toEqual([{ call: 0, name: 'append' }]);
   });
 
   it('is uncertain also where its tool is gone', async () => {
@@ -169,8 +169,8 @@ describe('a call that its worker died in', () => {
   });
 
   it('is uncertain to a cell that never asks again', () => {
-    expect(room.cell().uncertain(7)).toEqual([{ call: 0, name: 'append' }]);
-    expect(room.cell().uncertain(8)).toEqual([]);
+    expect(room.folder.tools.uncertain(7)).toEqual([{ call: 0, name: 'append' }]);
+    expect(room.folder.tools.uncertain(8)).toEqual([]);
   });
 });
 
@@ -231,7 +231,7 @@ describe('what may not be called is refused with the reason, and the refusal sta
   it('and a refused call was never begun', async () => {
     await room.ask(room.cell({ allowed: [] }), A);
     expect(room.folder.tools.calls(7)).toMatchObject([{ call: 0, name: 'append', args: A, key: null, outcome: 'error' }]);
-    expect(room.cell().uncertain(7)).toEqual([]);
+    expect(room.folder.tools.uncertain(7)).toEqual([]);
   });
 });
 
@@ -265,7 +265,7 @@ describe('a tool that does not end', () => {
   it('ends with its cell', async () => {
     const cell = room.cell({ run: untilTold((_, reject) => reject(new Error('aborted'))) });
     const asked = room.ask(cell, A);
-    await expect.poll(() => cell.uncertain(7)).toEqual([{ call: 0, name: 'append' }]);
+    await expect.poll(() => room.folder.tools.uncertain(7)).toEqual([{ call: 0, name: 'append' }]);
     await cell.end();
     expect(await asked).toEqual(unknown('its cell ended before it answered'));
   });
