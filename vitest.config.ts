@@ -30,7 +30,7 @@ export default defineConfig({
       project('replay', { server: false, workers: true }),
       project('package', { server: true, testTimeout: 300_000, oneByOne: true }),
       // As long as one likes: only `npm run chaos`.
-      project('chaos', { server: false, testTimeout: 86_400_000, oneByOne: true }),
+      project('chaos', { server: false, include: [`test/chaos/${process.env.NL2CODE_CHAOS ?? '*'}.test.ts`], testTimeout: 86_400_000, oneByOne: true }),
       // Minutes of installing: only `npm run test:fresh`, never part of `npm test`.
       project('fresh', { server: false, testTimeout: 1_800_000, oneByOne: true }),
     ],

@@ -3,7 +3,6 @@ import { once } from 'node:events';
 import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Client, Connection } from '@temporalio/client';
 import { createAdmission, type RequestOptions } from '../../src/admission/admit.js';
@@ -12,12 +11,12 @@ import type { ResolvedConfig } from '../../src/config.js';
 import { findTemporalExecutable } from '../../src/embedded/temporal-executable.js';
 import { prepareTemporalServer, type TemporalServer } from '../../src/embedded/temporal-server.js';
 import { playbookReport } from '../../src/model/scripted/control.js';
-import { loadPlaybooks } from '../../src/model/scripted/playbook.js';
+import { loadPlaybooks, type Playbook } from '../../src/model/scripted/playbook.js';
 import { startScriptedServer, type ScriptedServer } from '../../src/model/scripted/server.js';
 import type { SessionEvent } from '../../src/session/event.js';
 import { SessionStore } from '../../src/store/session-store.js';
 import { decided } from './decided.js';
-import { PLAYBOOKS, testConfig } from './in-process.js';
+import { PLAYBOOKS, ROOT, testConfig } from './in-process.js';
 
 /** A fail point of test/rig/worker-main.mjs. */
 export interface FailPoint {
@@ -25,7 +24,15 @@ export interface FailPoint {
   seq: number;
 }
 
-const WORKER = fileURLToPath(new URL('./worker-main.mjs', import.meta.url));
+/** What the workers of a rig are, beside the product's own. */
+export interface Workers {
+  /** Further playbooks. */
+  playbooks?: readonly Playbook[];
+  /** Root of the package whose workers run: a changed copy, for showing that what is broken is seen. */
+  root?: string | undefined;
+  /** Tools that every request may call. */
+  tools?: string[];
+}
 
 /** A server, a model and workers as processes of their own, to be killed. Owns one folder and everything in it. */
 export class Processes {
@@ -33,6 +40,8 @@ export class Processes {
   readonly workers: ChildProcess[] = [];
   readonly store: SessionStore;
   readonly config: ResolvedConfig;
+  /** Environment of the workers, beside this process's. */
+  readonly env: Record<string, string> = {};
   server!: TemporalServer;
   client!: Nl2codeClient<RequestOptions>;
   temporal!: Client;
@@ -40,14 +49,14 @@ export class Processes {
   private connection!: Connection;
 
   /** `quickMs`: workers have no endpoint and no sandbox, a call or a cell takes so long. */
-  constructor(over: Partial<ResolvedConfig['sandbox']> = {}, private readonly quickMs?: number) {
+  constructor(over: Partial<ResolvedConfig['sandbox']> = {}, private readonly quickMs?: number, private readonly own: Workers = {}) {
     const config = testConfig(this.dir);
-    this.config = { ...config, sandbox: { ...config.sandbox, ...over } };
+    this.config = { ...config, tools: { allow: own.tools ?? null }, sandbox: { ...config.sandbox, ...over } };
     this.store = new SessionStore(this.dir);
   }
 
   async start(workers: number): Promise<this> {
-    this.model = await startScriptedServer({ playbooks: loadPlaybooks([PLAYBOOKS]) });
+    this.model = await startScriptedServer({ playbooks: [...loadPlaybooks([PLAYBOOKS]), ...(this.own.playbooks ?? [])] });
     this.server = await prepareTemporalServer({ executable: findTemporalExecutable(this.config.runtimeDir), dataDir: this.dir, port: 0, uiPort: null, namespace: 'default', durability: 'process', onEvent: () => undefined });
     await this.server.process.start();
     this.connection = await Connection.connect({ address: this.server.address });
@@ -66,10 +75,11 @@ export class Processes {
 
   /** `only` limits what the worker takes: workflow tasks, or activities one at a time. */
   async startWorker(fail?: FailPoint, only: 'workflows' | 'activities' | '' = ''): Promise<ChildProcess> {
-    const child = spawn(process.execPath, [WORKER], {
+    const child = spawn(process.execPath, [join(this.own.root ?? ROOT, 'test', 'rig', 'worker-main.mjs')], {
       stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
       env: {
         ...process.env,
+        ...this.env,
         NL2CODE_WORKER_CONFIG: JSON.stringify({ config: this.config, address: this.server.address, modelUrl: this.model.baseUrl }),
         NL2CODE_TEST_ONLY: only,
         ...(this.quickMs === undefined ? {} : { NL2CODE_TEST_QUICK: String(this.quickMs) }),

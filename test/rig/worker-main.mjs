@@ -1,6 +1,7 @@
 // The product's worker process with fail points: NL2CODE_TEST_FAIL is `{ "kind": "execute", "seq": 5, "marker": "<file>" }`; the worker
 // kills itself after that step's body has returned (its memo is written) and before its completion is reported, once.
-import { writeFileSync } from 'node:fs';
+import { unlinkSync, writeFileSync } from 'node:fs';
+import { setTimeout } from 'node:timers/promises';
 import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import { Nl2codePlugin } from '../../dist/plugin.js';
 import { workflowSource } from '../../dist/worker.js';
@@ -22,7 +23,35 @@ const dying = {
         // Another worker has died of it.
       }
     }
+    if (this.type === 'nl2code-execute' && process.env.NL2CODE_TEST_DIE_AFTER_EXECUTE) {
+      try {
+        // One worker of all does it, after the cell's reply is stored and before anybody is told.
+        unlinkSync(process.env.NL2CODE_TEST_DIE_AFTER_EXECUTE);
+        process.kill(process.pid, 'SIGKILL');
+      } catch {
+        // Nobody asked for it.
+      }
+    }
     return result;
+  },
+};
+
+// NL2CODE_TEST_EFFECTS: where the tool `append` has its effects; that server may die and come back.
+const append = {
+  name: 'append',
+  description: 'Appends a text to a list outside and tells its number.',
+  parameters: { type: 'object', properties: { text: { type: 'string' } }, required: ['text'], additionalProperties: false },
+  idempotency: 'key',
+  async run({ text }, { key, session, signal }) {
+    for (;;) {
+      try {
+        const response = await fetch(process.env.NL2CODE_TEST_EFFECTS, { method: 'POST', body: JSON.stringify({ key, session, text }), signal });
+        return await response.json();
+      } catch (error) {
+        if (signal?.aborted) throw error;
+        await setTimeout(25);
+      }
+    }
   },
 };
 
@@ -42,7 +71,7 @@ const worker = await Worker.create({
   namespace: config.namespace,
   taskQueue: config.taskQueue,
   ...bundle,
-  plugins: [new Nl2codePlugin({ world })],
+  plugins: [new Nl2codePlugin({ world, ...(process.env.NL2CODE_TEST_EFFECTS ? { tools: [append] } : {}) })],
   interceptors: { activity: [(context) => ({ inbound: Object.assign(Object.create(dying), { type: context.info.activityType }) })] },
 });
 process.on('disconnect', () => worker.shutdown());
