@@ -1,4 +1,4 @@
-// `npm run bench -- step | tokens`: prints a table for people and writes bench/results/<name>.json.
+// `npm run bench -- step | tokens | kernel`: prints a table for people and writes bench/results/<name>.json.
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync, readFileSync } from 'node:fs';
 import { cpus, tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
@@ -7,6 +7,8 @@ import { DefaultLogger, Runtime } from '@temporalio/worker';
 import { findTemporalExecutable } from '../dist/embedded/temporal-executable.js';
 import { prepareTemporalServer } from '../dist/embedded/temporal-server.js';
 import { firstCellBench } from './first-cell.mjs';
+import { kernelBench } from './kernel.mjs';
+import { kernelTable } from './kernel-table.mjs';
 import { stepBench } from './step.mjs';
 import { tokensBench } from './tokens.mjs';
 import { tokensTable } from './tokens-table.mjs';
@@ -39,6 +41,12 @@ async function tokens() {
   };
   tokensTable(result);
   write(result, "it measures the lengths of written conversations: no model's skill, no tokenizer, no time");
+}
+
+async function kernel() {
+  const result = { ...about('kernel'), settings: 'bubblewrap sandboxes, durability host, zygote with numpy and pandas', ...(await kernelBench({ runtimeDir, root, runs: Number(process.env.NL2CODE_BENCH_RUNS ?? 20) })) };
+  kernelTable(result);
+  write(result, 'it measures one session on an otherwise idle machine, no power cut and no network');
 }
 
 async function withServer(durability, use) {
@@ -86,7 +94,7 @@ function write(result, not) {
   console.log(`\nwritten bench/results/${result.bench}.json; ${not}`);
 }
 
-const benches = { step, tokens };
+const benches = { step, tokens, kernel };
 const name = process.argv[2];
 if (!benches[name]) {
   console.error(`Name a bench: npm run bench -- ${Object.keys(benches).join(' | ')}`);
