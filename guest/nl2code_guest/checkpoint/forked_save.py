@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import mmap
 import os
 import select
 import signal
@@ -21,6 +22,7 @@ from collections.abc import Callable
 from typing import Any, Literal, NamedTuple, NoReturn
 
 from nl2code_guest.checkpoint.fail_points import fail_point
+from nl2code_guest.checkpoint.manifests import MAX_STATE_BYTES
 from nl2code_guest.system_calls import die_with_parent
 
 SendSaved = Callable[[dict[str, Any], bytes], None]
@@ -31,8 +33,7 @@ _SECONDS, _BYTES_PER_SECOND = 30.0, 16 << 20
 _GRACE_S = 5.0
 #: The child's last word, alone in the pipe.
 _SENT, _FAILED = b"S", b"F"
-#: Stands before the state in the shared file from the moment it is sent.
-_SENDING = b"\1"
+_LENGTH_AT, _STATE_AT = 8, 16
 _fork, _kill, _waitpid = os.fork, os.kill, os.waitpid
 
 
@@ -54,27 +55,22 @@ class ForkedSave:
         """Forks. `produce` runs in the child alone. Raises OSError when there can be no child."""
         seconds = _SECONDS + estimate / _BYTES_PER_SECOND
         self._deadline = time.monotonic() + seconds + _GRACE_S
-        self._body = _shared_file()
-        self._body_identity = _identity(self._body)
+        self._shared = _SharedState()
+        self._fd, writer = os.pipe2(os.O_CLOEXEC)
+        self._identity = _identity(self._fd)
         try:
-            self._fd, writer = os.pipe2(os.O_CLOEXEC)
-            self._identity = _identity(self._fd)
-            try:
-                kernel = os.getpid()
-                with warnings.catch_warnings():
-                    # Threads of BLAS stop at a fork by themselves.
-                    warnings.simplefilter("ignore", DeprecationWarning)
-                    self._pid = _fork()
-                if self._pid == 0:
-                    self._save(produce, send, writer, seconds, kernel)
-            except OSError:
-                os.close(self._fd)
-                raise
-            finally:
-                os.close(writer)
+            kernel = os.getpid()
+            with warnings.catch_warnings():
+                # Threads of BLAS stop at a fork by themselves.
+                warnings.simplefilter("ignore", DeprecationWarning)
+                self._pid = _fork()
+            if self._pid == 0:
+                self._save(produce, send, writer, seconds, kernel)
         except OSError:
-            os.close(self._body)
+            os.close(self._fd)
             raise
+        finally:
+            os.close(writer)
 
     def fd(self) -> int | None:
         """Readable when the child has ended; None when a cell has closed it."""
@@ -95,10 +91,9 @@ class ForkedSave:
         """What the child has said, which is all there is once it has ended or was killed."""
         self._kill()
         said = _read_all(fd)
-        body = _contents(self._body) if _identity(self._body) == self._body_identity else _SENDING
-        if said == _SENT and len(body) > 1:
-            return ForkedOutcome("saved", body[1:])
-        if body.startswith(_SENDING):
+        if said == _SENT:
+            return ForkedOutcome("saved", self._shared.state())
+        if self._shared.sending:
             return ForkedOutcome("unknown")
         return ForkedOutcome("failed", message=said[1:].decode("utf-8", "replace") or silent)
 
@@ -112,9 +107,8 @@ class ForkedSave:
 
     def _end(self, outcome: ForkedOutcome) -> ForkedOutcome:
         self._kill()
-        for fd, identity in ((self._fd, self._identity), (self._body, self._body_identity)):
-            if _identity(fd) == identity:
-                os.close(fd)
+        if _identity(self._fd) == self._identity:
+            os.close(self._fd)
         return outcome
 
     def _save(
@@ -137,9 +131,9 @@ class ForkedSave:
             _say_nothing()
             _be_single_threaded()
             header, state = produce()
-            _write_all(self._body, b"\0" + state)
+            self._shared.put(state)
             fail_point("forked-save-half")
-            os.pwrite(self._body, _SENDING, 0)
+            self._shared.sending = True
             send(header, state)
             said = _SENT
         except BaseException as error:
@@ -165,14 +159,31 @@ def _be_single_threaded() -> None:
             limits(1)
 
 
-def _shared_file() -> int:
-    """Memory that a child fills and its parent reads."""
-    if hasattr(os, "memfd_create"):
-        return os.memfd_create("saved-state", os.MFD_CLOEXEC)
-    import tempfile
+class _SharedState:
+    """Memory that a child fills and its parent reads. It has no descriptor, which a cell could close."""
 
-    with tempfile.TemporaryFile() as file:
-        return os.dup(file.fileno())
+    def __init__(self) -> None:
+        """Only the pages that are written cost anything. Raises OSError."""
+        self._map = mmap.mmap(-1, _STATE_AT + MAX_STATE_BYTES)
+
+    def put(self, state: bytes) -> None:
+        """Raises ValueError when it is too long."""
+        self._map[_STATE_AT : _STATE_AT + len(state)] = state
+        self._map[_LENGTH_AT:_STATE_AT] = len(state).to_bytes(_STATE_AT - _LENGTH_AT, "big")
+
+    def state(self) -> bytes:
+        """What was put."""
+        length = int.from_bytes(self._map[_LENGTH_AT:_STATE_AT], "big")
+        return self._map[_STATE_AT : _STATE_AT + length]
+
+    @property
+    def sending(self) -> bool:
+        """Whether the child has begun to send: from then on it may be saved, however the child ends."""
+        return self._map[0] == 1
+
+    @sending.setter
+    def sending(self, begun: bool) -> None:
+        self._map[0] = int(begun)
 
 
 def _identity(fd: int) -> tuple[int, int] | None:
@@ -188,19 +199,3 @@ def _read_all(fd: int) -> bytes:
     while part := os.read(fd, 1 << 16):
         parts.append(part)
     return b"".join(parts)
-
-
-def _contents(fd: int) -> bytes:
-    size = os.fstat(fd).st_size
-    parts = []
-    at = 0
-    while at < size and (part := os.pread(fd, size - at, at)):
-        parts.append(part)
-        at += len(part)
-    return b"".join(parts)
-
-
-def _write_all(fd: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(fd, view) :]
