@@ -36,12 +36,13 @@ const dying = {
   },
 };
 
-// NL2CODE_TEST_EFFECTS: where the tool `append` has its effects; that server may die and come back.
+// NL2CODE_TEST_EFFECTS: where the tool `append` has its effects; that server may die and come back. NL2CODE_TEST_IDEMPOTENCY: what the
+// tool says of itself.
 const append = {
   name: 'append',
   description: 'Appends a text to a list outside and tells its number.',
   parameters: { type: 'object', properties: { text: { type: 'string' } }, required: ['text'], additionalProperties: false },
-  idempotency: 'key',
+  idempotency: process.env.NL2CODE_TEST_IDEMPOTENCY ?? 'key',
   async run({ text }, { key, session, signal }) {
     for (;;) {
       try {
