@@ -36,6 +36,25 @@ def test_files_that_came_while_no_kernel_lived_stay(start: Start) -> None:
     assert second.run("import os\nsorted(os.listdir())").text == "['gone', 'ours', 'theirs']"
 
 
+def test_files_that_came_before_any_run_of_a_cell_are_there_in_the_next_one(start: Start) -> None:
+    guest = start()
+    guest.run("open('ours', 'w').write('1')")
+    code = guest.once() + "\nimport os, time\nopen('left', 'w')\ntime.sleep(60)"
+    for run, name in enumerate(("first", "second"), 1):
+        (guest.workspace / name).write_text(name)
+        guest.stream.ask(1, code)
+        guest.until_traces(run)
+        guest.kill()
+        guest = start()
+        # The new kernel puts the workspace back before anybody asks for the cell.
+        while (guest.workspace / "left").exists():
+            pass
+    guest.stream.ask(1, code, timeout_ms=500)
+    guest.until_traces(3)
+    assert sorted(path.name for path in guest.workspace.iterdir()) == ["first", "left", "ours", "second"]
+    guest.stream.done()
+
+
 def test_a_state_that_can_not_be_restored_is_given_up_for_the_one_before_it(start_plain: Start) -> None:
     guest = start_plain()
     for k in range(4):

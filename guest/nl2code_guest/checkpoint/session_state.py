@@ -106,24 +106,25 @@ class SessionState:
         """Notes how things are before cell `k`.
 
         Returns:
-            What came into the workspace from outside since the last cell, its contents made durable: a state that
-            only tells of files. None when nothing did, or when it could not be written; it is saved with the cell then.
+            What came into the workspace from outside, its contents made durable: a state that only tells of files.
+            None when nothing came since this was last told, or when it could not be written; it is saved with the cell
+            then. What was told for an earlier run of the cell (`at_start`) is told again with what came since.
         """
         with self._ground.held():
             self._idle = False
-            changes = WorkspaceChanges()
+            came = False
             try:
                 with SegmentWriter(self._segments_folder, k, self._durable, self._quota) as writer:
                     captured = self._files.capture(self._index, writer)
                     if writer.bytes_put:
                         writer.commit()
-                changes.add(captured.entries, captured.removed)
+                came = bool(captured.entries or captured.removed)
                 self._index = captured.index
                 self._changes.add(captured.entries, captured.removed)
             except OSError:
                 pass
             self._before = bindings(self._namespace)
-            return encode_changes(changes.to_json()) if changes else None
+            return encode_changes(self._changes.to_json()) if came else None
 
     def save(self, k: int, code: str, ms: float, tool_calls: int) -> SaveOutcome:
         """Saves what cell `k` changed. Never raises: what goes wrong is told, and carried to the next save."""
