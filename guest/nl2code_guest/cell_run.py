@@ -27,8 +27,10 @@ _BACK = (
 )
 #: What a cell may do to its kernel before that is its result.
 MAX_RUNS = 3
-#: Time for what a cell left to be saved, after its last statement.
+#: Time for what a cell left to be saved, after its last statement; the longer when what the cell before left is still
+#: being saved.
 SAVE_S = 120.0
+LONG_SAVE_S = 1200.0
 
 
 class CellRun:
@@ -56,6 +58,7 @@ class CellRun:
         self._stood = 0.0
         self._standing_since: float | None = None
         self._ran: float | None = None
+        self._save_s = SAVE_S
         self._texts: tuple[WireText, WireText] | None = None
         self._reason: Reason | None = None
         self._interrupted_at = 0.0
@@ -99,8 +102,9 @@ class CellRun:
             self._stood += now - self._standing_since
             self._standing_since = None
 
-    def ended(self, send: Callable[[bytes], None]) -> None:
-        """The cell's last statement is done; what it left is being saved."""
+    def ended(self, send: Callable[[bytes], None], save_s: float) -> None:
+        """The cell's last statement is done; what it left is being saved, within `save_s`."""
+        self._save_s = save_s
         self.stand_still(False)
         self._ran = time.monotonic()
         self.close_output(send)
@@ -118,7 +122,7 @@ class CellRun:
         if not self.running or self._killed:
             return None
         if self._ran is not None:
-            return self._ran + SAVE_S
+            return self._ran + self._save_s
         if self._nudges:
             return self._interrupted_at + (SECOND_INTERRUPT_S if self._nudges == 1 else KILL_S)
         return None if self._standing_since is not None else self._began + self._stood + self._timeout_s
@@ -204,8 +208,8 @@ class CellRun:
         """How the kernel ended, told by its wait status."""
         if self._killed and self._ran is not None:
             return (
-                f"The cell ended, but saving what it left took more than {SAVE_S:g} s, so its kernel was killed; keep "
-                "less in variables, and objects that can be pickled."
+                f"The cell ended, but saving what it left took more than {self._save_s:g} s, so its kernel was killed; "
+                "keep less in variables, and objects that can be pickled."
             )
         if self._killed:
             limit = f"its time limit of {self._timeout_s:g} s" if self._reason == "timeout" else "an interrupt"

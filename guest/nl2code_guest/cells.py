@@ -14,7 +14,7 @@ import re
 from typing import Literal
 
 from nl2code_guest.cell_output import Stream
-from nl2code_guest.cell_run import MAX_RUNS, CellRun
+from nl2code_guest.cell_run import LONG_SAVE_S, MAX_RUNS, SAVE_S, CellRun
 from nl2code_guest.checkpoint.fail_points import fail_point
 from nl2code_guest.frames import Frame, FrameError, encode_frame
 from nl2code_guest.host_messages import Exec, ToolAnswer
@@ -196,7 +196,7 @@ class Cells:
             kernel.send({"type": "go", "k": cell.k})
         elif kind == "ran" and cell and running:
             kernel.drain()
-            cell.ended(self._streams.to_watcher)
+            cell.ended(self._streams.to_watcher, LONG_SAVE_S if self._ledger.is_pending else SAVE_S)
             self._calls.end()
         elif kind == "done" and cell and cell.saving:
             kernel.read_states()
@@ -295,6 +295,7 @@ class Cells:
         """The cell is over: the host hears what the ledger has of it."""
         fail_point("manifest-renamed-reply-not-sent")
         self._cell = None
+        self._ledger.notes = []
         self._streams.to_watcher(self._ledger.told())
 
 

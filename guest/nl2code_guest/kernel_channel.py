@@ -95,8 +95,12 @@ class KernelChannel:
         self._sock.close()
 
     def _ready(self, other: int | None, seconds: float | None) -> list[int]:
-        fds = [self._sock.fileno()] if other is None else [self._sock.fileno(), other]
-        return select.select(fds, [], [], seconds)[0]
+        # Not select(2), which takes no descriptor above 1023.
+        poll = select.poll()
+        for fd in (self._sock.fileno(), other):
+            if fd is not None:
+                poll.register(fd, select.POLLIN)
+        return [fd for fd, _ in poll.poll(None if seconds is None else seconds * 1000)]
 
     def _read(self) -> None:
         """Takes what has arrived."""
@@ -128,8 +132,10 @@ class KernelChannel:
 @contextlib.contextmanager
 def _undisturbed() -> Iterator[None]:
     """No signal of this thread is handled here."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals() - _FAULTS)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
     try:
+        # Both calls let what is pending be handled, which may raise.
+        signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals() - _FAULTS)
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)

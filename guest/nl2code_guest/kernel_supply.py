@@ -106,7 +106,7 @@ class KernelSupply:
         """What the kernel had again, for the first cell in it."""
         report, self._report = self._report, None
         if report is None and self._ledger.notes:
-            report = checked_report(empty_report(-1), self._ledger.saved, self._ledger.take_notes())
+            report = checked_report(empty_report(-1), self._ledger.saved, self._ledger.notes)
         return report
 
     def cell_begins(self, pristine: bool) -> None:
@@ -258,7 +258,7 @@ class KernelSupply:
 
     def _on_restored(self, kernel: KernelLink, raw: object) -> None:
         self._restore_deaths = 0
-        report = checked_report(raw, self._ledger.saved, self._ledger.take_notes())
+        report = checked_report(raw, self._ledger.saved, self._ledger.notes)
         if not kernel.quiet or report["lost"] or report["unproved"] or report["notes"]:
             self._report = report
         self._ledger.restored()

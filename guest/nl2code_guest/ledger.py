@@ -81,7 +81,7 @@ class Ledger:
         self.saved = -1
         #: What a kernel of this state has imported.
         self.want = "bare"
-        #: Sentences for the next restore report.
+        #: Sentences for restore reports, until a cell was told with one.
         self.notes: list[str] = []
         #: The head's result, None when no cell has ended.
         self._head: Result | None = None
@@ -189,11 +189,6 @@ class Ledger:
             with contextlib.suppress(OSError):
                 self._journal.clean(self.saved)
         self._fell_back = False
-
-    def take_notes(self) -> list[str]:
-        """What the next restore report has to say of the ledger."""
-        notes, self.notes = self.notes, []
-        return notes
 
     def fall_back(self, k: int, why: str) -> None:
         """Goes on from the newest manifest below `k`: that one and those after it can't be restored."""

@@ -15,8 +15,6 @@ from nl2code_guest.host_messages import ToolAnswer
 MAX_ARGS_BYTES = 1 << 20
 MAX_NAME_CHARS = 200
 _MAX_CALLS = 1 << 31
-#: Calls of one run of a cell that wait at the same time; a kernel's bridge makes one.
-MAX_WAITING = 16
 
 
 class ToolCalls:
@@ -56,8 +54,10 @@ class ToolCalls:
             raise FrameError("The calls of a cell are not numbered in their order.")
         if not isinstance(name, str) or not 0 < len(name) <= MAX_NAME_CHARS or not isinstance(args, dict):
             raise FrameError("A call has no name or no arguments.")
-        if len(encode_header(args)) > MAX_ARGS_BYTES or len(self._waiting) >= MAX_WAITING:
-            raise FrameError("A call is too large, or too many wait.")
+        if len(encode_header(args)) > MAX_ARGS_BYTES:
+            raise FrameError("The arguments of a call are too large.")
+        # A kernel makes one call at a time: it does not wait any more for the answer to the one before.
+        self._waiting = {}
         self._made[cell] = call + 1
         self._most = max(self._most, 0 if replay else call + 1)
         said = {"type": "tool", "k": cell, "call": call, "name": name, "args": args, "replay": replay}

@@ -65,7 +65,7 @@ def test_time_that_is_not_the_cells_own_does_not_count(cell: CellRun, clock: Clo
 def test_saving_has_a_limit_of_its_own(cell: CellRun, clock: Clock) -> None:
     cell.begin(1)
     clock.now += 9
-    cell.ended(lambda frame: None)
+    cell.ended(lambda frame: None, SAVE_S)
     clock.now += SAVE_S - 1
     assert cell.due() is None
     clock.now += 1

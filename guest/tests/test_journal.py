@@ -111,4 +111,4 @@ def test_a_folder_of_a_release_without_manifests_starts_anew_and_says_so(tmp_pat
     (tmp_path / "ledger" / "journal").write_bytes(data)
     ledger = Ledger(str(tmp_path), "s", durable=False)
     assert (ledger.head, ledger.epoch, ledger.exact, ledger.runs(0, "a")) == (-1, (7, 1), False, 0)
-    assert ledger.take_notes() == [OUTDATED]
+    assert ledger.notes == [OUTDATED]

@@ -209,7 +209,7 @@ def test_what_lies_behind_a_new_head_is_gone_before_a_cell_is_committed_after_it
     for k in range(4):
         ledger.finish(result(k), state(k))
     ledger.fall_back(2, "A segment is damaged.")
-    assert (ledger.head, ledger.exact, ledger.at_start(), ledger.take_notes()) == (
+    assert (ledger.head, ledger.exact, ledger.at_start(), ledger.notes) == (
         1,
         True,
         None,

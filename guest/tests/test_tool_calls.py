@@ -273,6 +273,16 @@ def test_a_restoring_kernel_asks_in_the_name_of_earlier_cells_only() -> None:
             calls.ask(frame(**header), 3, replay=True)
 
 
+def test_a_call_that_its_cell_gave_up_is_asked_of_nobody_any_more() -> None:
+    calls = ToolCalls()
+    for call in range(300):
+        calls.ask(frame(call=call), 3, replay=False)
+    sent: list[bytes] = []
+    calls.send(sent.append)
+    assert len(sent) == 1 and b'"call":299' in sent[0]
+    assert calls.answer(ToolAnswer(3, 5, {}), 3) is None
+
+
 def test_the_calls_of_a_cell_are_numbered_in_their_order() -> None:
     calls = ToolCalls()
     for call in (0, 1, 5):
