@@ -61,6 +61,7 @@ class SavedSession:
         self.report: dict[str, Any] = {}
         #: What the last cell printed.
         self.output = ""
+        self.outputs: list[str] = []
         self.ms = 0.0
 
     # --- the process -----------------------------------------------------------------------------------------------
@@ -96,7 +97,7 @@ class SavedSession:
         self._tail = []
         manifest = newest(self._manifests)
         self.head = manifest.k if manifest else -1
-        if restore and self.head >= 0:
+        if restore and (self.head >= 0 or exact):
             at_start = self._at_start.get(self.head + 1)
             encoded = base64.b64encode(at_start).decode() if at_start else None
             self.report = self._ask(do="restore", head=self.head, atStart=encoded, exact=exact)

@@ -282,3 +282,13 @@ def test_a_fork_draws_other_random_numbers_than_the_session_it_comes_from(sessio
     assert session.show("random.random()") == other
     session.run("b = random.random()").again()
     assert session.show("random.random()") not in (other, same)
+
+
+def test_code_that_runs_while_a_variable_is_loaded_finds_what_it_uses(session: SavedSession) -> None:
+    session.run(
+        "class Scaled:\n    def __init__(self, n):\n        self.n = n\n    def __getstate__(self):\n"
+        "        return self.n\n    def __setstate__(self, n):\n        self.n = restored(n)\na = Scaled(3)"
+    )
+    session.run("b = {Scaled(4): 1}\ndef restored(n):\n    return n + offset[0]\noffset = [100]").again()
+    assert session.report["lost"] == []
+    assert session.show("(a.n, next(iter(b)).n)") == "(103, 104)"

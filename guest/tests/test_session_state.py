@@ -80,11 +80,10 @@ CHANGES = {
     ),
     "an iterator": ("it = iter([1, 2, 3])", "next(it)", "next(it)"),
     "a thread": (
-        "import threading, time\nx = []\nstop = threading.Event()\n"
-        "def work():\n    while not stop.is_set():\n        x.append(1)\n        time.sleep(0.001)\n"
-        "t = threading.Thread(target=work, daemon=True)\nt.start()",
-        "stop.set(); t.join(); n = len(x)",
-        "len(x) == n",
+        "import threading, time\nx = []\ndef work():\n    time.sleep(0.3)\n    x.append(1)\n"
+        "threading.Thread(target=work).start()",
+        "time.sleep(0.6)",
+        "x",
     ),
 }
 
@@ -195,50 +194,3 @@ def test_the_cost_of_a_cell_stays_flat_with_a_thousand_variables(session: SavedS
     session.run("a += 1").run("v7.append(1)")
     assert session.pickled() == {"a": 1, "v7": 1}
     assert len(str(session.states[-1])) < 2_000
-
-
-SCRIPT = [
-    "import random, os\nrandom.seed(3)\nclass Account:\n    total = 0\n    def __init__(self, name):\n"
-    "        self.name, self.log = name, []\n"
-    "    def put(self, n):\n        self.log.append(n)\n        Account.total += n",
-    "a, b = Account('a'), Account('b')\nboth = [a, b]",
-    "a.put(3); b.put(random.randint(1, 100))\nprint(Account.total)",
-    "import numpy as np\nnp.random.seed(1)\nm = np.random.rand(50, 3)\ncol = m[:, 1]",
-    "import pandas as pd\ndf = pd.DataFrame(m, columns=list('xyz'))\n"
-    "df['text'] = ['t' + str(i % 7) for i in range(50)]",
-    "def counter():\n    n = 0\n    def step():\n        nonlocal n\n        n += 1\n        return n\n"
-    "    return step\nstep = counter()",
-    "print(step(), step())",
-    "col[:] = 0\nprint(m.sum(), df['y'].sum())",
-    "os.makedirs('out', exist_ok=True)\ndf.to_csv('out/t.csv', index=False)\nos.environ['STAGE'] = 'two'",
-    "os.chdir('out')\nprint(sorted(os.listdir()))",
-    "gen = (i * i for i in range(10))\nfirst = next(gen)",
-    "second = next(gen), next(gen)\nprint(second)",
-    "try:\n    both[5]\nexcept IndexError as e:\n    error = e",
-    "1 / 0",
-    "both[0].put(random.random()); print(len(a.log), step())",
-    "pd.set_option('display.max_rows', 7)\ngrouped = df.groupby('text')['x'].mean()\nprint(grouped.round(3).to_dict())",
-    "print(next(gen), os.environ['STAGE'], pd.get_option('display.max_rows'), os.path.basename(os.getcwd()))",
-    "os.chdir('..'); os.remove('out/t.csv')\ndel df\nprint(sorted(os.listdir('out')))",
-    "b.put(np.random.rand()); print(b.log[-1], Account.total)",
-]
-
-
-@pytest.mark.parametrize("seed", range(3))
-def test_a_session_that_dies_again_and_again_equals_one_that_does_not(begin: Begin, seed: int) -> None:
-    import random
-
-    chance = random.Random(seed)
-    session, twin = begin(), begin("twin")
-    for code in SCRIPT:
-        session.run(code)
-        twin.run(code)
-        assert session.output == twin.output, code
-        if chance.random() < 0.6:
-            session.again()
-            assert session.report["lost"] == []
-    session.again()
-    mine, its = session.digest(), twin.digest()
-    assert mine.pop("cwd").endswith("one/workspace")
-    assert its.pop("cwd").endswith("twin/workspace")
-    assert mine == its

@@ -24,7 +24,7 @@ from nl2code_guest.checkpoint.recompute import Recompute, Recomputed, ReplayTool
 from nl2code_guest.checkpoint.recompute_marker import MOST_ATTEMPTS, RecomputeMarker
 from nl2code_guest.checkpoint.references import import_named
 from nl2code_guest.checkpoint.save_work import WorkspaceChanges
-from nl2code_guest.checkpoint.saved_state import SavedState, UnknownState, decode_state
+from nl2code_guest.checkpoint.saved_state import FORMAT, SavedState, UnknownState, decode_state
 from nl2code_guest.checkpoint.segments import Segments, SegmentWriter
 from nl2code_guest.checkpoint.settings import Settings
 from nl2code_guest.checkpoint.versions import difference
@@ -142,24 +142,20 @@ class Restore:
         try:
             changes = decode_state(at_start)["workspace"]
             outside = SavedState()
-            outside.apply({"format": 1, "workspace": {**changes, "full": True}})
+            outside.apply({"format": FORMAT, "workspace": {**changes, "full": True}})
+            # Not a reason to give up the head: it needs none of these.
+            self._segments.verify(_segments_of(outside.workspace))
             self.changes.add(outside.workspace, changes["removed"])
-        except (UnknownState, KeyError, TypeError):
+        except (UnknownState, Torn, KeyError, TypeError):
             self._notes.append(_OUTSIDE_LOST)
 
     def _check_segments(self, parts: list[Manifest]) -> None:
         """Raises Unrestorable with the first manifest that names a segment which is not whole."""
-        chunks = [chunk for component in self.saved.components for chunk in component.chunks()]
-        for index in (self.saved.workspace, self.changes.entries):
-            chunks += [chunk for entry in index.values() if isinstance(entry, FileEntry) for chunk in entry.chunks]
-        for name in sorted({chunk.segment for chunk in chunks if chunk.segment}):
+        named = {chunk.segment for component in self.saved.components for chunk in component.chunks()}
+        for name in sorted(named | _segments_of(self.saved.workspace)):
             try:
                 self._segments.verify([name])
             except Torn as error:
-                if not parts:
-                    self.changes = WorkspaceChanges()
-                    self._notes.append(_OUTSIDE_LOST)
-                    return
                 first = next((part for part in parts if name.encode() in part.state), parts[-1])
                 raise Unrestorable(first.k, str(error)) from error
 
@@ -292,6 +288,11 @@ class _WorkspaceMoves:
         if self._now is None:
             return self._index
         return self._files.restore(self._now, self._segments).index
+
+
+def _segments_of(index: Index) -> set[str]:
+    chunks = (chunk for entry in index.values() if isinstance(entry, FileEntry) for chunk in entry.chunks)
+    return {chunk.segment for chunk in chunks if chunk.segment}
 
 
 def _contents(index: Index) -> dict[str, Any]:
