@@ -13,4 +13,4 @@ test('stops, follow-ups and decisions have one effect each, whenever they come: 
   } finally {
     await rig.stop();
   }
-});
+}, 300_000);
