@@ -83,7 +83,10 @@ class ForkedSave:
             # A cell has closed what the child tells by.
             return self._end(ForkedOutcome("unknown"))
         left = max(0.0, self._deadline - time.monotonic())
-        if not select.select([fd], [], [], left if wait else 0)[0]:
+        # Not select(2), which takes no descriptor above 1023.
+        poll = select.poll()
+        poll.register(fd, select.POLLIN)
+        if not poll.poll(left * 1000 if wait else 0):
             return self._end(self._told(fd, "It did not end in time.")) if wait or left == 0 else None
         return self._end(self._told(fd, "The process that saves was ended."))
 

@@ -20,7 +20,7 @@ from nl2code_guest.checkpoint.refusals import type_name
 from nl2code_guest.checkpoint.saved_state import RefusedVariable, SavedState
 from nl2code_guest.checkpoint.segments import SegmentWriter
 from nl2code_guest.checkpoint.unsaved_reach import reach_of
-from nl2code_guest.time_limit import within
+from nl2code_guest.time_limit import TooSlow, within
 
 #: The kernel's own, and Python's: not variables.
 NOT_SAVED = frozenset(
@@ -125,8 +125,8 @@ class _Serialising:
         began = time.monotonic()
         try:
             return within(seconds, dump, values, self._namespace)
-        except Refused:
-            if time.monotonic() - began < seconds:
+        except (Refused, TooSlow) as error:
+            if isinstance(error, Refused) and time.monotonic() - began < seconds:
                 raise
             raise Refused("too-slow", _too_slow(seconds)) from None
 
