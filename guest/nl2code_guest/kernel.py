@@ -40,6 +40,8 @@ def _replayed(k: int) -> Iterator[None]:
         bridge.end()
 
 
+#: A kernel that hears nothing for so long uses the time.
+_IDLE_S = 1.0
 _ENDED = ToolResult(ok=False, type="ToolError", message="The cell has ended, so nobody waits for the tool's answer.")
 
 
@@ -90,17 +92,24 @@ class Kernel:
 
     def serve(self) -> NoReturn:
         """Runs cells until the init is gone."""
+        tidy = True
         while True:
-            frame = self._channel.next(self._state.fd())
+            saving = self._state.fd()
+            frame = self._channel.next(saving, _IDLE_S if saving is None and not tidy else None)
             if self._init_pid:
                 self._stay_with_init()
-            if frame is None:
+            if frame is None and saving is None:
+                self._state.tidy()
+                tidy = True
+            elif frame is None:
                 self._state.settle(False)
                 self._channel.send({"type": "save-over"})
             elif frame.header["type"] == "run":
                 self._run(frame.header)
+                tidy = False
             elif frame.header["type"] == "restore":
                 self._restore(frame)
+                tidy = False
 
     def _stay_with_init(self) -> None:
         # The parent of the moment of the fork was about to end.

@@ -44,10 +44,10 @@ class KernelChannel:
         with self._sending:
             self._sock.sendall(data)
 
-    def next(self, other: int | None = None) -> Frame | None:
-        """The next message, for the idle loop; None when the descriptor `other` can be read first."""
+    def next(self, other: int | None = None, seconds: float | None = None) -> Frame | None:
+        """The next message, for the idle loop; None when the descriptor `other` can be read first, or time is up."""
         while not self._commands:
-            if self._sock.fileno() not in self._ready(other, None):
+            if self._sock.fileno() not in self._ready(other, seconds):
                 return None
             self._read()
         return self._commands.popleft()

@@ -72,6 +72,9 @@ class SessionState:
         self._child = 0
         self._pipe: int | None = None
 
+    def tidy(self) -> None:
+        """Has nothing to tidy."""
+
     def restore(self, head: int, at_start: bytes | None, exact: bool) -> dict[str, Any]:
         """Brings back what the manifests say."""
         self._may_fail(head)

@@ -128,6 +128,10 @@ class Kernel:
         found = self.state.settle(wait)
         return {"unsaved": found.message if found else None, "pending": self.state.fd() is not None}
 
+    def do_tidy(self) -> dict[str, Any]:
+        self.state.tidy()
+        return {}
+
     def do_show(self, expression: str) -> dict[str, Any]:
         try:
             return {"text": repr(eval(expression, self.namespace))}

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 from saved_session import SavedSession, entries
 
-from nl2code_guest.checkpoint.manifests import read_manifest, write_manifest
-from nl2code_guest.checkpoint.saved_state import decode_state
+from nl2code_guest.checkpoint.compaction import moved_chunks
+from nl2code_guest.checkpoint.manifests import chain, read_manifest, write_manifest
+from nl2code_guest.checkpoint.saved_state import SavedState, decode_state
 
 BIG = "import os\nbig = [os.urandom(200_000) for _ in range(3)]\nsmall = [1]"
 
@@ -292,3 +293,38 @@ def test_code_that_runs_while_a_variable_is_loaded_finds_what_it_uses(session: S
     session.run("b = {Scaled(4): 1}\ndef restored(n):\n    return n + offset[0]\noffset = [100]").again()
     assert session.report["lost"] == []
     assert session.show("(a.n, next(iter(b)).n)") == "(103, 104)"
+
+
+def test_what_an_idle_kernel_rewrites_is_told_with_the_next_state(session: SavedSession) -> None:
+    session.run(
+        "import numpy as np, pandas as pd\ndf = pd.DataFrame({f'c{n}': np.arange(40_000.0) + n for n in range(8)})"
+    )
+    session.run("filler = np.random.rand(3_000_000)")
+    session.run("df = pd.DataFrame({name: df[name] for name in ['c7', 'c3', 'c5', 'c1', 'c0']})")
+    moved = moved_bytes(session)
+    assert moved > 1 << 20
+    orphan = session.checkpoint / "segments" / "1-0123456789ab-0.segment"
+    orphan.write_bytes(b"left by a kernel that died")
+    session._ask(do="tidy")
+    assert not orphan.exists()
+    assert session.show("float(df['c7'].sum())") == session.again().show("float(df['c7'].sum())")
+    session._ask(do="tidy")
+    session.run("x = 1")
+    assert [part["names"] for part in session.states[-1]["components"]] == [["df"], ["x"]]
+    assert moved_bytes(session) < moved / 10
+    session._ask(do="tidy")
+    session.run("x = 2")
+    assert [part["names"] for part in session.states[-1]["components"]] == [["x"]]
+    assert session.again().show("(list(df), float(df['c0'].sum()), float(df['c7'].iloc[-1]))") == (
+        "(['c7', 'c3', 'c5', 'c1', 'c0'], 799980000.0, 40006.0)"
+    )
+
+
+def moved_bytes(session: SavedSession) -> int:
+    """Bytes of the head's frame that a restore reads although it would rather map them."""
+    state = SavedState()
+    folder = str(session.checkpoint / "manifests")
+    for manifest in chain(folder, read_manifest(folder, session.head)):
+        state.apply(decode_state(manifest.state))
+    buffers = state.components.by_name["df"].buffers
+    return sum(buffer["chunks"][at].length for buffer in buffers for at in moved_chunks(buffer))

@@ -136,6 +136,11 @@ class Components:
             self._known.setdefault(chunk.hash, chunk)
             self._uses[chunk.hash] = self._uses.get(chunk.hash, 0) + 1
 
+    def replace(self, component: Component) -> None:
+        """Puts one in the place of the one that has its id and its content, with chunks that stand elsewhere."""
+        self.remove(component.id)
+        self.add(component)
+
     def remove(self, id: str) -> None:
         """Removes one; nothing happens when it is not there."""
         component = self.by_id.pop(id, None)

@@ -69,6 +69,8 @@ class SaveWork(NamedTuple):
     files: Index
     settings: dict[str, Any]
     random: dict[str, Any]
+    #: Ids of components whose bytes stand elsewhere than the manifests say.
+    moved: frozenset[str]
 
     def produce(self, limited: bool) -> Produced:
         """Writes the segments and makes the state. Raises OSError; nothing is left of it then."""
@@ -81,9 +83,8 @@ class SaveWork(NamedTuple):
         looked_at = set(self.names)
         modules = {**_kept(saved.modules, self.present - looked_at), **result.modules}
         full = saved.deltas >= DELTAS - 1 or not saved.versions
-        components = result.components
-        if full:
-            components = [part for part in saved.components if part.id not in dropped] + components
+        told = (part for part in saved.components if full or part.id in self.moved)
+        components = [part for part in told if part.id not in dropped] + result.components
         needed = {*modules.values(), *(saved.components.modules()), *_modules_of(result.components)}
         delta: dict[str, Any] = {
             "format": FORMAT,

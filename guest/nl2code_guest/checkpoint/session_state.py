@@ -28,7 +28,8 @@ from nl2code_guest.checkpoint.saved_state import CellRecord, SavedState, decode_
 from nl2code_guest.checkpoint.segments import SegmentWriter
 from nl2code_guest.checkpoint.settings import Settings
 from nl2code_guest.checkpoint.steady import SteadyGround
-from nl2code_guest.checkpoint.touched import Bindings, bindings, to_look_at, touched_by, variables
+from nl2code_guest.checkpoint.tidying import Tidying
+from nl2code_guest.checkpoint.touched import Bindings, Touched, bindings, to_look_at, touched_by, variables
 from nl2code_guest.checkpoint.workspace_files import WorkspaceFiles
 from nl2code_guest.checkpoint.workspace_index import Index
 
@@ -97,6 +98,7 @@ class SessionState:
         #: Whether no cell has begun since the last one was saved.
         self._idle = True
         self._saves = 0
+        self._tidying = Tidying(folder, durable, self._quota)
 
     def fd(self) -> int | None:
         """Readable when `settle` has something to take; None when no child saves."""
@@ -164,11 +166,21 @@ class SessionState:
             self._saved, self._index, self._changes = restore.saved, restore.index, restore.changes
             return report
 
+    def tidy(self) -> None:
+        """Uses an idle moment: the next restore is quicker for it, and the store smaller. Not while a save is open."""
+        if self._fork is None and not self._cells:
+            with self._ground.held():
+                self._tidying.run(self._saved)
+
     # --- saving ----------------------------------------------------------------------------------------------------
 
     def _save_cell(self, k: int, code: str, ms: float, tool_calls: int) -> SaveOutcome:
         unsure = bool(self._cells) or self._saves % VERIFY_EVERY == 0
-        touched = touched_by(code, f"<cell {k}>", self._before, self._namespace, self._saved)
+        try:
+            touched = touched_by(code, f"<cell {k}>", self._before, self._namespace, self._saved)
+        except Exception:
+            # A cell that is not noted would be missing from the next state.
+            touched = Touched(frozenset(), frozenset(), frozenset((EVERYTHING,)))
         # What an unsaved cell has defined leads to names that are not known yet.
         accessed = frozenset((EVERYTHING,)) if self._cells else touched.accessed
         self._cells.append(
@@ -205,6 +217,7 @@ class SessionState:
             self._index,
             self._settings.capture(),
             capture_random(),
+            self._tidying.moved(),
         )
 
     def _run(self, work: SaveWork) -> SaveOutcome:
@@ -227,6 +240,7 @@ class SessionState:
         produced = work.produce(limited=True)
         self._send(*_to_send(produced))
         self._saved.apply(produced.delta)
+        self._tidying.told()
         self._cells, self._changes = [], WorkspaceChanges()
         self._idle = True
         return "inline"
@@ -239,6 +253,7 @@ class SessionState:
         cells, changes = self._forked
         if outcome.kind == "saved":
             self._saved.apply(decode_state(outcome.state))
+            self._tidying.told()
             return None
         changes.add(self._changes.entries, self._changes.removed)
         self._cells, self._changes = cells + self._cells, changes
