@@ -25,6 +25,18 @@ segments that no manifest names are rubbish and are swept.
 | `references.py` | what is named instead of saved: what can be imported, and top-level names of the session |
 | `functions.py`, `classes.py`, `arrays.py`, `frames.py`, `arrow_tables.py`, … | how objects of a kind are saved |
 | `reached.py`, `covariables.py` | which objects tie variables together, and which variables are one for that |
+| `session_state.py` | the way in: begin, save, settle, restore, tidy. Owns what of a session is in no manifest yet |
+| `reachability.py`, `touched.py` | which names a cell may have touched, told from code; which variables to look at for that |
+| `serialise.py`, `unsaved_reach.py` | variables to components, or a refusal and what the refused one leads to |
+| `component.py`, `saved_state.py` | what is saved together; a state, deltas to it and their JSON |
+| `save_work.py`, `forked_save.py`, `estimate.py` | one save; the child that does a large one; how large it is |
+| `steady.py` | what cells have patched, traced or armed stays away from a save |
+| `settings.py`, `process_settings.py`, `library_settings.py`, `random_state.py` | what cells change outside variables |
+| `restore.py`, `loading.py`, `versions.py` | a session in a new kernel; components as objects; what they depend on |
+| `recompute.py`, `history.py`, `canonical.py`, `recompute_marker.py` | cells run again for what could not be saved |
+| `lost.py` | stands for what neither way brings back |
+| `forks.py` | random numbers of a forked session's own |
+| `tidying.py` | what an idle kernel does for its store |
 | `quota.py` | what a session may still write |
 | `fail_points.py` | named places where a test may have the process killed |
 
