@@ -6,7 +6,7 @@ const RUNS = Number(process.env.NL2CODE_CHAOS_RUNS ?? 10);
 const SEED = Number(process.env.NL2CODE_CHAOS_SEED ?? 1);
 
 test(`${RUNS} sessions whose kernel, sandbox, worker, server and tools are killed equal those that nobody disturbed`, async () => {
-  const report = await runKernelChaos({ seed: SEED, sessions: RUNS, cells: 64, atOnce: 4 });
+  const report = await runKernelChaos({ seed: SEED, sessions: RUNS, cells: 64, atOnce: 6 });
   console.log(reportText(report, SEED));
   expect(report.differences).toEqual([]);
   // A hundred runs hit every point twenty times.

@@ -1,7 +1,7 @@
 """Named places where a test has the process killed, as a machine that dies there would.
 
-A file in the checkpoint's folder `fail-points` that bears the name of a place is used up (unlinked) by the process that
-dies there, so that each file is one death. Without one a place costs a system call.
+Armed only when the checkpoint folder held a folder `fail-points` at the start of the process. A file in it that bears
+the name of a place is used up (unlinked) by the process that dies there, so that each file is one death.
 """
 
 from __future__ import annotations
@@ -26,9 +26,10 @@ _folder: str | None = None
 
 
 def arm(checkpoint: str) -> None:
-    """Says where to look; every process that has any of the places calls this at its start."""
+    """Looks once for the folder of fail points; every process that has any calls this at its start."""
     global _folder
-    _folder = os.path.join(checkpoint, "fail-points")
+    folder = os.path.join(checkpoint, "fail-points")
+    _folder = folder if os.path.isdir(folder) else None
 
 
 def fail_point(name: FailPoint) -> None:

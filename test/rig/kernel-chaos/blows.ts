@@ -38,7 +38,8 @@ export function blowsOf({ cells, slow }: SessionCells, random: Random, nth: numb
   const add = (fits: (cell: number) => boolean, pauseMs: number, ...deeds: ({ kind: 'kill'; target: Target } | { kind: 'point'; point: Point })[]) => {
     const fitting = cells.map((_, cell) => cell).filter((cell) => cell > 3 && cell < cells.length - LAST_CELLS && fits(cell) && blows.every((blow) => Math.abs(blow.cell - cell) > APART));
     const cell = fitting[random.int(0, fitting.length - 1)];
-    if (cell !== undefined) blows.push(...deeds.map((deed) => ({ cell, pauseMs, ...deed })));
+    // A point is there before its cell begins.
+    if (cell !== undefined) blows.push(...deeds.map((deed) => ({ cell: deed.kind === 'point' ? cell - 1 : cell, pauseMs, ...deed })));
   };
   // What fits few cells chooses first.
   const points: readonly Point[] = [...GUEST_POINTS, ...OUTER_POINTS];
@@ -50,7 +51,7 @@ export function blowsOf({ cells, slow }: SessionCells, random: Random, nth: numb
     add((cell) => (point === 'forked-save-half' ? cells[cell]!.includes(LARGE_ROWS) : !CALLS.has(point) || cells[cell]!.includes('nl2code.tools')), 0, { kind: 'point', point }, ...kill);
   }
   add((cell) => slow.has(cell), random.int(60, 350), { kind: 'kill', target: (['kernel', 'init', 'supervisor'] as const)[nth % 3]! });
-  for (const target of ['kernel', TARGETS[nth % TARGETS.length]!, TARGETS[(nth + 3) % TARGETS.length]!] as const) add(() => true, random.int(0, 40), { kind: 'kill', target });
+  for (const target of ['kernel', 'kernel', 'kernel', TARGETS[nth % TARGETS.length]!, TARGETS[(nth + 3) % TARGETS.length]!] as const) add(() => true, random.int(0, 40), { kind: 'kill', target });
   return blows.sort((a, b) => a.cell - b.cell);
 }
 
