@@ -14,6 +14,13 @@ import { createWorld } from './world.js';
 /** Recovery within seconds needs these; a user's own values stand over them. */
 const QUICK_RECOVERY = { stickyQueueScheduleToStartTimeout: '2s', maxHeartbeatThrottleInterval: '500ms', defaultHeartbeatThrottleInterval: '500ms' } as const;
 
+/**
+ * The SDK breaks workflow code off after 5 s by the clock. A machine under load or a frozen process reaches that without a fault of the
+ * code, and Node 20 aborts the whole process when code is broken off amid promises. The session's workflow never loops. The SDK takes the
+ * option, though its public type does not name it.
+ */
+const PATIENCE = { isolateExecutionTimeout: '60s' } as const;
+
 /** Options that stand over the environment and `nl2code.config.yaml`. Server, namespace and task queue are those of the Worker. */
 export type Nl2codePluginFlags = Omit<ConfigFlags, 'namespace' | 'taskQueue' | 'temporal' | 'temporalPort' | 'uiPort'>;
 
@@ -68,7 +75,7 @@ export class Nl2codePlugin extends SimplePlugin {
     this.refuseTaken(given);
     const again = Object.values(given).some((activity) => this.own.has(activity as object));
     if (!again) this.waiting += 1;
-    return super.configureWorker({ ...QUICK_RECOVERY, ...shortBuildId(options), ...options, activities: { ...given, ...this.made.activities } });
+    return super.configureWorker({ ...QUICK_RECOVERY, ...PATIENCE, ...shortBuildId(options), ...options, activities: { ...given, ...this.made.activities } });
   }
 
   override async runWorker(worker: Worker, next: (worker: Worker) => Promise<void>): Promise<void> {

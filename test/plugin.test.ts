@@ -60,8 +60,10 @@ describe('the plugin on a worker', () => {
     expect(configured({ interceptors }).interceptors).toEqual(interceptors);
   });
 
-  test("lets the user's own settings stand over those for quick recovery", () => {
+  test("lets the user's own settings stand over its own", () => {
     expect(configured({ maxHeartbeatThrottleInterval: '9s' })).toMatchObject({ maxHeartbeatThrottleInterval: '9s', defaultHeartbeatThrottleInterval: '500ms', stickyQueueScheduleToStartTimeout: '2s' });
+    expect(configured({})).toMatchObject({ isolateExecutionTimeout: '60s' });
+    expect(configured({ isolateExecutionTimeout: '5s' } as Partial<WorkerOptions>)).toMatchObject({ isolateExecutionTimeout: '5s' });
   });
 });
 

@@ -232,7 +232,8 @@ def test_a_host_that_comes_while_a_cell_runs_again_sees_which_run_it_is(guest: G
 
 
 def test_a_kernel_that_came_early_is_replaced_by_a_warmer_one_that_knows_as_much(start: Start) -> None:
-    guest = start(warm="data")
+    # Importing takes long enough for the look at the inputs to come first.
+    guest = start(warm="all")
     inspection = "__import__('nl2code_guest.inspection', fromlist=['report']).report()"
     (zygote,) = children(guest.process.pid)
     guest.ask(inspection)

@@ -149,6 +149,18 @@ describe('under masked', () => {
     expect(lens.cell(cell(), new Map())).not.toHaveProperty('unsaved');
   });
 
+  test('what a kernel says in words of our own stays as it is', () => {
+    const message = "The variable 'total' (sqlite3.Connection) was lost when the kernel was restored after cell 3: A database connection or cursor can't be saved; keep the rows, and connect in the cell that queries. Make it again before you use it.";
+    const words = {
+      restored: { head: 3, variables: 9, recomputed: ['total'], unproved: ['total'], lost: [{ name: 'total', type: 'sqlite3.Connection', cell: 3, message }], notes: ['The workspace could not be put back: the segment is cut.'], ms: 5 },
+      again: ['The kernel died in this cell: killed by SIGSEGV (a segmentation fault in C code). It runs again from the state before it (run 2 of 3).'],
+      unsaved: 'The state after this cell was not saved: the session has reached its disk limit. Delete what you no longer need.',
+    };
+    expect(lens.words(words)).toEqual(words);
+    const traceback = `nl2code_guest.checkpoint.lost.VariableLost: ${message}`;
+    expect(lens.cell(cell({ ended: 'error', error: { type: 'VariableLost', message, traceback } }), new Map()).error).toEqual({ type: 'VariableLost', message, traceback });
+  });
+
   test('every text of a verification is masked, and a file keeps its name for people', () => {
     const seen = lens.verification(
       verification({ checks: [{ check: 'runs', state: 'failed', detail: 'Rose Baker' }], findings: [{ code: 'run-failed', message: 'Rose Baker 12', remedy: 'r', path: 'Rose Baker.csv' }], outputs: [{ path: 'Rose Baker.csv', bytes: 1, sha256: 'x', role: 'file' }], stdout: text('Rose Baker') }),

@@ -49,6 +49,8 @@ test('a plugin with options, on the connection, serves a session of the client a
   try {
     const taskQueue = `own-${process.pid}-${Date.now()}`;
     const worker = await Worker.create({ connection, taskQueue, workflowBundle: { codePath: join(ROOT, 'dist', 'workflow-bundle.js') } });
+    // A machine under load breaks no workflow code off: the SDK has taken the option, which its public type does not name.
+    expect(worker.options.isolateExecutionTimeoutMs).toBe(60_000);
     const nl2code = createNl2codeClient(new Client({ connection }), { dataDir, taskQueue, baseUrl: model.baseUrl, model: 'mine' });
     const ready = () => readdirSync(join(dataDir, 'pool')).filter((name) => name.startsWith('slot-'));
     await worker.runUntil(async () => {

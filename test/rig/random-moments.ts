@@ -203,7 +203,7 @@ export class RandomMoments {
   private async 'follow-up'(session: WatchedSession, cells: number, moments: Moment[]): Promise<void> {
     const id = await this.follow(session, cells, moments.slice(0, 3));
     await session.closed(id);
-    await this.over(session);
+    checkQueued(await this.over(session));
     check(same(session.opened, ['r1', id]), `opened were ${session.opened.join(', ')}`);
     check(same(session.verdicts.map(({ request, status }) => [request, status]), [['r1', 'verified'], [id, 'verified']]), 'not every request was verified once');
     const reference = await this.reference(cells);
@@ -217,6 +217,7 @@ export class RandomMoments {
     const [id] = await Promise.all([this.follow(session, cells, moments.slice(0, 2)), ...moments.slice(2).map(this.stopper(session))]);
     await session.closed(id);
     const entries = await this.over(session);
+    checkQueued(entries);
     check(same(session.opened, ['r1', id]), `opened were ${session.opened.join(', ')}`);
     check(same(session.verdicts.map(({ request }) => request), ['r1', id]), 'not every request was closed once');
     const [first, second] = entries.flatMap((entry, i) => (entry.what === 'step' && entry.step === 'close' ? [i] : []));
@@ -233,7 +234,7 @@ export class RandomMoments {
   }
 
   private async decision(session: WatchedSession, _cells: number, moments: Moment[]): Promise<void> {
-    const early = this.moment(session, moments[0]!).then(() => this.send(() => this.decide(session, 'nothing:c0', { kind: 'approve' }), ['stale-decision', 'not-found']));
+    const early = this.aboutNothing(session, moments[0]!);
     // Both are looked at later.
     early.catch(() => undefined);
     const first = await this.proposal(session, 1);
@@ -246,7 +247,7 @@ export class RandomMoments {
     const approved = await this.several(session, second, { kind: 'approve' }, moments[3]!);
     await session.closed('r1');
     const again = await repeated;
-    check(!(await early), 'a decision about nothing was taken');
+    await early;
     const entries = await this.over(session);
     const taken = session.facts('decision');
     check(same(taken.map(({ proposal, decision }) => [proposal, decision.kind]), [[first, 'reject'], [second, 'approve']]), `decided was ${JSON.stringify(taken)}`);
@@ -261,17 +262,23 @@ export class RandomMoments {
     check(session.verdicts.length === 1 && session.verdicts[0]!.status === 'verified', 'it was not verified once');
   }
 
-  /** Updates of `a` and of `b` and a signal of `c`, all of them the same decision; gives the actors whose updates were taken. */
+  /** Updates of `a` and of `b` and a signal of `c`, all of them the same decision, and one about nothing; gives the actors whose updates were taken. */
   private async several(session: WatchedSession, proposal: string, decision: Decision, moment: Moment): Promise<string[]> {
     const at = (): Moment => ({ ...moment, seq: 0, pauseMs: moment.pauseMs + this.random.int(0, 30) });
     const updates = ['a', 'b'].map(async (actor) => {
       await this.moment(session, at());
       return (await this.send(() => this.decide(session, proposal, decision, actor), ['stale-decision', 'not-found'])) ? [actor] : [];
     });
+    const nothing = this.aboutNothing(session, at());
     const signal = this.moment(session, at()).then(() => this.send(() => this.signal(session, proposal, decision), ['not-found']));
-    const taken = (await Promise.all(updates)).flat();
-    await signal;
-    return taken;
+    const [taken] = await Promise.all([Promise.all(updates), signal, nothing]);
+    return taken.flat();
+  }
+
+  /** A decision about a proposal that never was: nobody may take it for one about what waits. */
+  private async aboutNothing(session: WatchedSession, moment: Moment): Promise<void> {
+    await this.moment(session, moment);
+    check(!(await this.send(() => this.decide(session, 'nothing:c0', { kind: 'approve' }), ['stale-decision', 'not-found'])), 'a decision about nothing was taken');
   }
 
   private decide(session: WatchedSession, proposal: string, decision: Decision, actor = 'a'): Promise<void> {
@@ -294,7 +301,8 @@ export class RandomMoments {
     const id = found()!;
     // The workflow shows it a moment after its record is there.
     for (const deadline = Date.now() + WITHIN_MS; (await this.rig.client.snapshot(session.id))?.proposal?.id !== id; await delay(QUERY_MS)) {
-      if (Date.now() > deadline) throw new Error(`proposal ${id} of ${session.id} is not shown`);
+      check(session.records.at(-1)!.kind === 'review', `proposal ${n} of ${session.id} was decided before it was shown`);
+      check(Date.now() < deadline, `proposal ${n} of ${session.id} is not shown`);
     }
     return id;
   }
@@ -307,6 +315,14 @@ function words(error: unknown): string {
 
 function check(holds: boolean, otherwise: string): asserts holds {
   if (!holds) throw new Error(otherwise);
+}
+
+/** Runs that go on from each other take a request on once, however often it is sent: the store would answer it, but nobody may ask. */
+function checkQueued(entries: readonly Entry[]): void {
+  const begun = entries.findIndex((entry, i) => i > 0 && entry.what === 'begin' && !entry.continued);
+  const [first, later] = [entries.slice(0, begun < 0 ? undefined : begun), begun < 0 ? [] : entries.slice(begun)].map((runs) => count(runs, 'step', 'open'));
+  const taken = count(entries.slice(0, begun < 0 ? undefined : begun), 'update', 'followUp') > 0;
+  check(first === (taken ? 2 : 1) && later === (begun < 0 ? 0 : 1), `the follow-up was queued more than once: ${first} and ${later} requests were opened`);
 }
 
 const same = (a: unknown, b: unknown): boolean => JSON.stringify(a) === JSON.stringify(b);

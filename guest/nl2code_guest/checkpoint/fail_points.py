@@ -1,7 +1,7 @@
 """Named places where a test has the process killed, as a machine that dies there would.
 
-Armed only when the checkpoint folder held a folder `fail-points` at the start of the process. A file in it that bears
-the name of a place is used up (unlinked) by the process that dies there, so that each file is one death.
+A file in the checkpoint's folder `fail-points` that bears the name of a place is used up (unlinked) by the process that
+dies there, so that each file is one death. Without one a place costs a system call.
 """
 
 from __future__ import annotations
@@ -26,10 +26,9 @@ _folder: str | None = None
 
 
 def arm(checkpoint: str) -> None:
-    """Looks once for the folder of fail points; every process that has any calls this at its start."""
+    """Says where to look; every process that has any of the places calls this at its start."""
     global _folder
-    folder = os.path.join(checkpoint, "fail-points")
-    _folder = folder if os.path.isdir(folder) else None
+    _folder = os.path.join(checkpoint, "fail-points")
 
 
 def fail_point(name: FailPoint) -> None:
