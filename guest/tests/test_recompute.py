@@ -181,3 +181,19 @@ def test_a_cell_that_comes_out_otherwise_spoils_no_other_variable(session: Saved
     session.start()
     assert set(lost(session)) == {"g"}
     assert session.show("xs") == "[1]"
+
+
+def test_what_a_cell_shows_when_it_runs_again_is_not_shown_by_the_next_one(session: SavedSession) -> None:
+    session.run("import matplotlib.pyplot as plt")
+    session.run("%%time\ng = (x for x in range(3))\na = next(g)\nplt.plot([1, 2])\ndisplay(a)\nprint('hello')").again()
+    assert session.report["recomputed"] == ["g"]
+    assert session.show("plt.get_fignums()") == "[]"
+    assert session.run("b = next(g)").output == ""
+
+
+def test_a_variable_that_can_not_be_seen_through_may_be_changed_by_every_cell(session: SavedSession) -> None:
+    session.run("deep = [[[n]] for n in range(9000)]\nclass Held:\n    pass")
+    session.run("held = Held(); held.rows, held.g = deep, (x for x in deep)\nfirst = next(held.g)")
+    session.run("inner = deep[1][0]; del deep").run("inner.append('later')").again()
+    assert session.report["recomputed"] == ["held"]
+    assert session.show("next(held.g)") == "[[1, 'later']]"

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from typing import Any, NamedTuple
 
+from nl2code_guest import cell_timer
 from nl2code_guest.checkpoint.buffers import digest_of
 from nl2code_guest.checkpoint.canonical import is_same
 from nl2code_guest.checkpoint.component import Component
@@ -32,6 +33,7 @@ from nl2code_guest.checkpoint.segments import Segments
 from nl2code_guest.checkpoint.serialise import NOT_SAVED
 from nl2code_guest.checkpoint.settings import Settings
 from nl2code_guest.checkpoint.workspace_index import Index
+from nl2code_guest.figures import close, open_figures
 from nl2code_guest.habits import translate
 from nl2code_guest.time_limit import TooSlow, within
 
@@ -102,9 +104,14 @@ class Recompute:
                 continue
             steps |= more
             spent += cost
+        figures = set(open_figures())
         for at in sorted(steps, reverse=True):
             self._step(at, wanted)
         self._clear()
+        for figure in open_figures():
+            # The next cell would show it as its own.
+            if figure not in figures:
+                close(figure)
         for name in wanted:
             if name not in failed and name not in self._carried:
                 failed[name] = self._broken.get(name, "The cells that made it did not make it again.")
@@ -258,6 +265,9 @@ class Recompute:
             return error.code not in (None, 0)
         except BaseException:
             return True
+        finally:
+            # Else the next cell would print the time of this one.
+            cell_timer.stop()
         return False
 
     def _compare(self, after: SavedState, touched: set[str]) -> None:

@@ -183,8 +183,12 @@ class SessionState:
             touched = Touched(frozenset(), frozenset(), frozenset((EVERYTHING,)))
         # What an unsaved cell has defined leads to names that are not known yet.
         accessed = frozenset((EVERYTHING,)) if self._cells else touched.accessed
+        # Nobody knows what these share with others, so whatever a cell does may have changed them.
+        opaque = (name for name, refused in self._saved.refused.items() if EVERYTHING in refused.mentions)
         self._cells.append(
-            CellRecord(k, code, tuple(sorted(touched.assigned)), tuple(sorted(accessed)), ms, tool_calls, False)
+            CellRecord(
+                k, code, tuple(sorted(touched.assigned)), tuple(sorted({*accessed, *opaque})), ms, tool_calls, False
+            )
         )
         # Only now can it fail: the next save knows of this cell.
         self._capture_workspace(k)
