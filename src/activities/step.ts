@@ -19,7 +19,7 @@ export interface StepScene<K extends StepKind> {
   past: readonly Link[];
   key: string;
   attempt: number;
-  /** When this attempt was scheduled, by the server's clock; with `attempt` it fences older ones. */
+  /** When this attempt was scheduled, by the server's clock, but after the step before; with `attempt` it fences older ones. */
   scheduledMs: number;
   events: EventWriter;
   signal: AbortSignal;
@@ -41,8 +41,9 @@ const BEAT_MS = 500;
  */
 export async function step<K extends StepKind>(world: StepWorld, call: StepCall<K>, effect: (scene: StepScene<K>) => Promise<StepDone>): Promise<StepReply<K>> {
   const context = Context.current();
-  const { attempt, currentAttemptScheduledTimestampMs: scheduledMs } = context.info;
+  const { attempt } = context.info;
   const folder = world.store.session(call.session);
+  const scheduledMs = folder.chain.scheduled(call.parent, context.info.currentAttemptScheduledTimestampMs);
   const events = folder.events({ seq: call.seq, attempt, step: call.kind });
   const key = memoKey(call as StepCall);
   const { signal, letGo } = cancellationOf(context);

@@ -209,6 +209,19 @@ export class Chain {
     }
   }
 
+  /** When a step counts as scheduled: after the one that it follows, also where the server's clock was set back in between. */
+  scheduled(parent: Hash | null, byServer: number): number {
+    let head: string;
+    try {
+      head = readFileSync(join(this.folder, 'head'), 'latin1');
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return byServer;
+      throw error;
+    }
+    const before = head.length === HEAD_BYTES && head.slice(0, 64) === parent ? Number(head.slice(65)) : -1;
+    return Math.max(byServer, before + 1);
+  }
+
   /** Written in place: replacing the file costs a third of a millisecond a step. */
   private point(hash: Hash, scheduledMs: number): void {
     const fd = openSync(join(this.folder, 'head'), constants.O_CREAT | constants.O_RDWR, 0o600);

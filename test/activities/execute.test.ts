@@ -46,10 +46,10 @@ class Scene {
   }
 
   /** Runs the next cell as the step does. */
-  async cell(code: string, over: Partial<StepCall<'execute'>> = {}): Promise<CellObservation> {
+  async cell(code: string, over: Partial<StepCall<'execute'>> = {}, info: { attempt?: number; currentAttemptScheduledTimestampMs?: number } = {}): Promise<CellObservation> {
     const hash = this.folder.blobs.put(code);
     const call: StepCall<'execute'> = { session: 's', parent: this.head, seq: this.seq, kind: 'execute', args: { target: 'cell', call: 'c', code: { hash } }, facts: [], ...over };
-    const reply = (await new MockActivityEnvironment().run(() => this.execute(call))) as { head: Hash };
+    const reply = (await new MockActivityEnvironment(info).run(() => this.execute(call))) as { head: Hash };
     this.head = reply.head;
     this.seq += 1;
     return this.last;
@@ -107,6 +107,19 @@ test('a cell notes its manifest and how that was kept', async () => {
   await scene.cell('b = 2');
   expect(scene.folder.chain.walk(scene.head).slice(1).map(({ record: { refs } }) => refs.kernel)).toEqual([{ manifest: 0, saved: 'local' }, { manifest: 1, saved: 'pending' }]);
   expect(scene.last).not.toHaveProperty('restored');
+});
+
+test('a server whose clock is set back fences no step that follows, and the session goes on from its newest record', async () => {
+  const epochs: [number, number][] = [];
+  scene.guest.during = ({ epoch }) => void epochs.push(epoch);
+  scene.open();
+  const at = (currentAttemptScheduledTimestampMs: number, attempt = 1) => ({ attempt, currentAttemptScheduledTimestampMs });
+  await scene.cell('a = 1', {}, at(9_000_000, 2));
+  await scene.cell('b = 2', {}, at(1_000));
+  await scene.cell('c = 3', {}, at(1_000, 3));
+  await scene.cell('d = 4', {}, at(9_500_000));
+  expect(epochs).toEqual([[9_000_000, 2], [9_000_001, 1], [9_000_002, 3], [9_500_000, 1]]);
+  expect(scene.folder.chain.head()).toBe(scene.head);
 });
 
 describe('a disturbed session decides and sends what an undisturbed one does', () => {

@@ -12,6 +12,7 @@ interface Exec {
   sha: string;
   code: string;
   timeoutMs: number;
+  epoch: [number, number];
 }
 
 /**
