@@ -23,6 +23,7 @@ export const liveSessionRules = (tools: readonly ToolSpec[]): string => `- Call 
 - When the result is right, write the whole script to a file with a cell that starts with %%writefile NAME.py, run it once, and then call submit. Only submit ends the work.
 - Follow the company's conventions where they are given, and prefer its libraries.
 - Sets have no stable order: print sorted(...).
+- Open files, connections, threads and generators are not saved between cells: finish with them in the cell that makes them.
 - ${textCallRules(tools)} One fenced block of Python in a reply without a call is run as a cell.`;
 
 /** Turns raw calls into the workflow's small ones; what can't be understood carries a sentence for the model. */
