@@ -12,6 +12,7 @@ import { dirname, join } from 'node:path';
 import { Nl2codeError } from '../session/error-table.js';
 import { manifestName, manifestNumbers } from './manifests.js';
 import { isFree, keepIdentity, keptIdentity } from './process/sandbox-folder.js';
+import { addVerified, verifiedLine, verifiedSegments } from './verified-segments.js';
 
 const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK, O_DIRECTORY, COPYFILE_FICLONE } = constants;
 const LINUX = process.platform === 'linux';
@@ -52,8 +53,16 @@ export async function forkCheckpoint(from: string, k: number, to: string): Promi
         });
       }
     });
-    await within(join(from, 'checkpoint', 'segments'), async (open) => {
-      for (const name of segments) await open(`${name}.segment`, (file) => share(file, join(checkpoint, 'segments', `${name}.segment`)));
+    await within(join(from, 'checkpoint', 'segments'), async (open, path) => {
+      const verified = verifiedSegments(path('verified'));
+      const still: string[] = [];
+      for (const name of segments)
+        await open(`${name}.segment`, async (file) => {
+          const known = verified.has(verifiedLine(name, file.fd));
+          const shared = await share(file, join(checkpoint, 'segments', `${name}.segment`));
+          if (known && shared) still.push(verifiedLine(name, file.fd));
+        });
+      for (const record of [path('verified'), join(checkpoint, 'segments', 'verified')]) addVerified(record, still);
     });
     writeFileSync(join(checkpoint, 'fork.json'), JSON.stringify({ k: head, entropy: randomBytes(32).toString('hex') }), { mode: 0o644 });
     keepIdentity(making, identity);
@@ -65,14 +74,15 @@ export async function forkCheckpoint(from: string, k: number, to: string): Promi
   }
 }
 
-/** Both sandboxes see the same bytes, which neither can change; where that can't be had, the new one gets a copy. */
-async function share({ fd, path, itself }: OpenFile, to: string): Promise<void> {
+/** Both sandboxes see the same bytes, which neither can change; where that can't be had, the new one gets a copy, and it is false. */
+async function share({ fd, path, itself }: OpenFile, to: string): Promise<boolean> {
   if (LINUX && process.getuid?.() === 0 && isLinked(fd, path, to)) {
     fchownSync(fd, 0, 0);
     fchmodSync(fd, 0o444);
-    return;
+    return true;
   }
   await copyFile(itself, to, COPYFILE_FICLONE);
+  return false;
 }
 
 /** Links what is open, or nothing: its name may have been given to something else since. */
@@ -100,12 +110,13 @@ interface OpenFile {
 type Open = (name: string, use: (file: OpenFile) => void | Promise<void>) => Promise<void>;
 
 /** Opens regular files of a folder that a sandbox writes to, following no link; what is none is passed over, as a folder that is none is. */
-async function within(folder: string, use: (open: Open) => Promise<void>): Promise<void> {
+async function within(folder: string, use: (open: Open, path: (name: string) => string) => Promise<void>): Promise<void> {
   const top = opened(folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
   if (top === undefined) return;
+  const at = (name: string) => (LINUX ? `/proc/self/fd/${top}/${name}` : join(folder, name));
   try {
     await use(async (name, take) => {
-      const path = LINUX ? `/proc/self/fd/${top}/${name}` : join(folder, name);
+      const path = at(name);
       const fd = opened(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
       if (fd === undefined) return;
       try {
@@ -113,7 +124,7 @@ async function within(folder: string, use: (open: Open) => Promise<void>): Promi
       } finally {
         closeSync(fd);
       }
-    });
+    }, at);
   } finally {
     closeSync(top);
   }

@@ -73,6 +73,20 @@ describe('a folder of a sandbox', () => {
       expect(shared.mode & 0o222).toBe(0);
     });
 
+    it.runIf(process.getuid?.() === 0)('and what the guest had found whole is known to be so in both, whatever it is called', async () => {
+      const line = (folder: string, k: number) => {
+        const { ino, size, ctimeNs } = lstatSync(join(folder, 'checkpoint', 'segments', `${segment(k)}.segment`), { bigint: true });
+        return `${readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim().replaceAll('-', '')} ${segment(k)} ${ino} ${size} ${ctimeNs}`;
+      };
+      writeFileSync(checkpoint('segments', 'verified'), `${line(parent, 0)}\n${line(parent, 1).replace(/\d$/, 'x')}\n`);
+      const to = join(root, 'fork');
+      await forkCheckpoint(parent, 1, to);
+      const record = (folder: string) => readFileSync(join(folder, 'checkpoint', 'segments', 'verified'), 'utf8').trim().split('\n');
+      expect(record(to)).toEqual([line(to, 0)]);
+      expect(record(parent)).toContain(line(parent, 0));
+      expect(record(parent)).not.toContain(line(parent, 1));
+    });
+
     it.runIf(onAnotherDisk)('to where nothing can be shared: it has its own copy', async () => {
       const elsewhere = mkdtempSync('/dev/shm/nl2code-fork-');
       try {
