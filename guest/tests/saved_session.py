@@ -109,7 +109,9 @@ class SavedSession:
         self._process.kill()
         self._process.wait()
         self._process = None
-        self._sock.close()
+        # A question that nobody took is still to be written.
+        with contextlib.suppress(OSError):
+            self._sock.close()
         self._saves.close()
 
     def again(self, **options: Any) -> SavedSession:

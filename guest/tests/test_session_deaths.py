@@ -7,6 +7,7 @@ import os
 import random
 import signal
 import threading
+from collections.abc import Iterator
 
 import pytest
 from saved_session import Begin, KernelEnded, SavedSession
@@ -22,13 +23,14 @@ def same(session: SavedSession, twin: SavedSession) -> None:
     assert mine == its
 
 
-@pytest.fixture
-def twin(begin: Begin) -> SavedSession:
+@pytest.fixture(scope="module")
+def twin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SavedSession]:
     """The script, undisturbed."""
-    session = begin("twin")
+    session = SavedSession(tmp_path_factory.mktemp("twin")).start()
     for code in SCRIPT:
         session.outputs.append(session.run(code).output)
-    return session
+    yield session
+    session.close()
 
 
 @pytest.mark.parametrize("seed", range(2))
@@ -91,7 +93,7 @@ def test_a_death_at_a_fail_point_changes_nothing(begin: Begin, twin: SavedSessio
         if deaths < 6 and k % 2 == 0:
             (points / point).touch()
         try:
-            if point == "restore-half-done":
+            if point == "restore-half-done" and k % 2 == 0 and deaths < 5:
                 # What a cell left in the workspace has to go again.
                 (session.workspace / f"left-{k}.txt").write_text("half done")
                 for path in session.workspace.rglob("*.csv"):
