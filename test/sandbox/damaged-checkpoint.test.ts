@@ -13,7 +13,7 @@ const LOOK = 'log, open("log").read(), len(big), kept[-1], round(drawn, 6), roun
 
 /** Changes the state of cell `k` in the checkpoint `sys.argv[1]` so that its seal holds. */
 const rewrite = (k: number, change: string) => `
-import json, sys
+import json, os, sys
 from nl2code_guest.checkpoint.manifests import read_manifest, write_manifest
 folder = sys.argv[1] + '/manifests'
 manifest = read_manifest(folder, ${k})
@@ -21,6 +21,9 @@ state = json.loads(manifest.state)
 ${change}
 header = {name: value for name, value in manifest.header.items() if name not in ('attachments', 'stateBytes')}
 write_manifest(folder, header, [], json.dumps(state).encode(), False)
+# Else it could only not be read.
+owner = os.stat(folder)
+os.chown(folder + '/%08d.manifest' % ${k}, owner.st_uid, owner.st_gid)
 `;
 
 const damages: [what: string, again: number[], damage: (checkpoint: string) => void][] = [
@@ -34,6 +37,7 @@ const damages: [what: string, again: number[], damage: (checkpoint: string) => v
   ['another Python wrote its newest state', [2], (checkpoint) => python(checkpoint, rewrite(2, "state['versions'] = {'python': 'cpython 3.9'}"))],
   ['another Python wrote all of it', [0, 1, 2], (checkpoint) => python(checkpoint, rewrite(0, "state['versions']['python'] = 'cpython 3.9'"))],
   ['another version of a library wrote all of it', [0, 1, 2], (checkpoint) => python(checkpoint, rewrite(0, "state['versions']['package cloudpickle'] = '1.0'"))],
+  ['nobody changed its newest state', [], (checkpoint) => python(checkpoint, rewrite(2, ''))],
   ['a release that is not known wrote its newest state', [2], (checkpoint) => python(checkpoint, rewrite(2, "state['format'] = 99"))],
 ];
 
