@@ -30,7 +30,7 @@ const APART = 2;
 const LAST_CELLS = 3;
 
 /**
- * The blows of a session. Each session gets a kill in the middle of a slow cell, three points, and kills of the rest in turn; `nth` is the
+ * The blows of a session. Each session gets a kill in the middle of a slow cell, up to four points, and kills of the rest in turn; `nth` is the
  * session's number, so that a few sessions together have seen everything.
  */
 export function blowsOf({ cells, slow }: SessionCells, random: Random, nth: number): Blow[] {
@@ -43,7 +43,7 @@ export function blowsOf({ cells, slow }: SessionCells, random: Random, nth: numb
   };
   // What fits few cells chooses first.
   const points: readonly Point[] = [...GUEST_POINTS, ...OUTER_POINTS];
-  const mine = new Set([COMMIT_POINTS[nth % COMMIT_POINTS.length]!, points[(2 * nth) % points.length]!, points[(2 * nth + 1) % points.length]!]);
+  const mine = new Set([COMMIT_POINTS[nth % COMMIT_POINTS.length]!, points[(2 * nth) % points.length]!, points[(2 * nth + 1) % points.length]!, points[(2 * nth + 5) % points.length]!]);
   const rare = (point: Point) => Number(CALLS.has(point) || point === 'forked-save-half');
   for (const point of [...mine].sort((a, b) => rare(b) - rare(a))) {
     // A restore is half done only where there is one.
@@ -51,7 +51,7 @@ export function blowsOf({ cells, slow }: SessionCells, random: Random, nth: numb
     add((cell) => (point === 'forked-save-half' ? cells[cell]!.includes(LARGE_ROWS) : !CALLS.has(point) || cells[cell]!.includes('nl2code.tools')), 0, { kind: 'point', point }, ...kill);
   }
   add((cell) => slow.has(cell), random.int(60, 350), { kind: 'kill', target: (['kernel', 'init', 'supervisor'] as const)[nth % 3]! });
-  for (const target of ['kernel', 'kernel', 'kernel', TARGETS[nth % TARGETS.length]!, TARGETS[(nth + 3) % TARGETS.length]!] as const) add(() => true, random.int(0, 40), { kind: 'kill', target });
+  for (const target of ['kernel', 'kernel', TARGETS[nth % TARGETS.length]!, TARGETS[(nth + 3) % TARGETS.length]!] as const) add(() => true, random.int(0, 40), { kind: 'kill', target });
   return blows.sort((a, b) => a.cell - b.cell);
 }
 
