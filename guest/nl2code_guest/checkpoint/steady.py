@@ -78,12 +78,12 @@ class SteadyGround:
                         _vars(module).pop(name, None)
                     else:
                         _vars(module)[name] = value
-            if collecting:
-                _gc_enable()
             _setprofile(profile)
             _settrace(trace)
             _drop_pending()
             _mask(signal.SIG_SETMASK, before)
+            if collecting:
+                _gc_enable()
 
     def _unpatch(self) -> list[tuple[ModuleType, dict[str, Any]]]:
         """Puts back what was replaced, builtins first; returns what stood there."""
