@@ -120,17 +120,17 @@ def test_a_cell_is_interrupted_while_its_call_waits_and_the_late_answer_is_dropp
 
 
 def test_the_time_limit_counts_while_a_host_works_on_a_call(guest: Guest) -> None:
-    guest.ask(CALL + "tools.append(text='a')", timeout_ms=200)
+    guest.ask(CALL + "tools.append(text='a')", timeout_ms=3_000)
     guest.stream.tool()
     assert guest.stream.done().ended == "timeout"
 
 
 def test_the_time_limit_stands_still_while_no_host_is_there(guest: Guest) -> None:
     code = CALL + f"{guest.once()}\ntools.append(text='a')"
-    guest.ask(code, timeout_ms=300)
+    guest.ask(code, timeout_ms=3_000)
     guest.stream.close()
     guest.until_traces(1)
-    time.sleep(0.6)
+    time.sleep(3.5)
     guest.attach()
     guest.stream.ask(0, code)
     guest.stream.reply(guest.stream.tool(), "late")
