@@ -10,9 +10,11 @@ from nl2code_guest.checkpoint.versions import difference, versions_of
 
 
 def test_what_this_process_saved_it_may_load() -> None:
+    import cloudpickle
     import numpy
 
     found = versions_of(["numpy", "numpy.random", "os.path"])
+    assert found["package cloudpickle"] == cloudpickle.__version__
     assert found["package numpy"] == numpy.__version__
     assert set(found) == {"python", "machine", "bytecode", "package numpy", "package cloudpickle"}
     assert difference(found) is None
