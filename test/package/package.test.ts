@@ -117,7 +117,7 @@ describe('the example of an own worker', () => {
     const ended = new Promise((resolve) => worker.on('exit', resolve));
     try {
       const [tests, report] = await Promise.all([node(['--test', 'dist/test']), node(['dist/src/client.js', '2026-10'], env)]);
-      expect(tests).toMatchObject({ code: 0, said: expect.stringMatching(/^# pass 3$/m) });
+      expect(tests).toMatchObject({ code: 0, said: expect.stringMatching(/^# pass 4$/m) });
       expect(report, log).toMatchObject({ code: 0, said: expect.stringContaining('verified (runs and repeats') });
       expect(readFileSync(join(example, 'reports', 'revenue-2026-10.csv'), 'utf8')).toBe('region,revenue\nAPAC,310.0\nEU,162.6\nUS,95.25\n');
       for (const activity of ['prepareReport', 'nl2code-open', 'nl2code-execute', 'nl2code-close', 'publishReport']) expect(log).toMatch(new RegExp(`^sales: ${activity} took \\d+ ms$`, 'm'));
