@@ -26,6 +26,19 @@ def test_a_generator_goes_on_where_it_was(session: SavedSession) -> None:
     assert session.output == "16\n"
 
 
+def test_a_table_that_is_only_laid_out_otherwise_is_the_same(session: SavedSession) -> None:
+    session.run("import sys\nimport pandas as pd\nsys.shown = True\ng = iter(lambda: 1, 2)")
+    made = "t = pd.DataFrame({'a': [1.0, None], 'w': ['x', 'y']})\nt['c'] = VALUE\n"
+    layout = "if getattr(sys, 'shown', False):\n    t._consolidate_inplace()\n"
+    session.run(made.replace("VALUE", "3.0") + layout + "g = (n for n in [1, 2, 3])\nnext(g)").again()
+    assert session.report["lost"] == []
+    assert session.report["recomputed"] == ["g"]
+    session.run("import sys\nsys.found = 4.0")
+    session.run(made.replace("VALUE", "getattr(sys, 'found', 5.0)") + "g = (n for n in [1])").again()
+    assert session.show("float(t['c'][0])") == "4.0"
+    assert "t had other values" in lost(session)["g"]
+
+
 def test_a_database_in_memory_is_filled_again_in_the_same_order(session: SavedSession) -> None:
     session.run("import sqlite3\ndb = sqlite3.connect(':memory:')\ncur = db.cursor()")
     session.run("rows = [(1, 'a'), (2, 'b')]").run("_ = cur.execute('create table t (n, s)')")
