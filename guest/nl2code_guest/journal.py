@@ -25,6 +25,7 @@ import struct
 import zlib
 from typing import Any
 
+from nl2code_guest.folder_sync import sync_folder
 from nl2code_guest.frames import MAX_BODY_BYTES, MAX_HEADER_BYTES, encode_header, pack_frame
 from nl2code_guest.host_messages import Epoch, to_epoch
 
@@ -214,15 +215,6 @@ class Journal:
             sync_folder(os.path.dirname(self._path))
         os.close(self._fd)
         self._fd, self._length, self._reserved = fd, len(data), len(data)
-
-
-def sync_folder(folder: str) -> None:
-    """Makes the names in a folder survive a power cut; raises OSError."""
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
 
 
 def _open(path: str, flags: int) -> int:

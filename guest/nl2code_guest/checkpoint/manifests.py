@@ -37,6 +37,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nl2code_guest.checkpoint.fail_points import fail_point
+from nl2code_guest.folder_sync import sync_folder
 from nl2code_guest.frames import MAX_HEADER_BYTES, encode_header
 
 if TYPE_CHECKING:
@@ -113,7 +114,7 @@ def write_manifest(folder: str, header: dict[str, Any], images: list[bytes], sta
             os.unlink(new)
         raise
     if durable:
-        _sync_folder(folder)
+        sync_folder(folder)
     return digest.hexdigest()
 
 
@@ -186,7 +187,7 @@ def discard_after(folder: str, k: int, durable: bool) -> None:
     for number in reversed(newer):
         os.unlink(_path(folder, number))
         if durable:
-            _sync_folder(folder)
+            sync_folder(folder)
 
 
 def _sha256(data: memoryview | bytes = b"") -> hashlib._Hash:
@@ -267,11 +268,3 @@ def _write(fd: int, data: bytes) -> None:
     view = memoryview(data)
     while view:
         view = view[os.write(fd, view) :]
-
-
-def _sync_folder(folder: str) -> None:
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

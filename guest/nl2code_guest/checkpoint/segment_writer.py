@@ -23,6 +23,7 @@ from nl2code_guest.checkpoint.file_copy import copy_range
 from nl2code_guest.checkpoint.quota import Quota
 from nl2code_guest.checkpoint.segment_format import UNFINISHED, Location, Row, encode_table, path_of
 from nl2code_guest.checkpoint.verified_record import VerifiedRecord
+from nl2code_guest.folder_sync import sync_folder
 
 #: A segment holds more only when it holds a single piece that is larger.
 MAX_SEGMENT_BYTES = 256 << 20
@@ -112,7 +113,7 @@ class SegmentWriter:
                 path = path_of(self._folder, name)
                 os.rename(_unfinished(path), path)
             if self._durable and self._names:
-                _sync_folder(self._folder)
+                sync_folder(self._folder)
         except BaseException:
             self.abort()
             raise
@@ -186,11 +187,3 @@ def _write(fd: int, view: memoryview, at: int) -> None:
     while view:
         written = os.pwrite(fd, view, at)
         view, at = view[written:], at + written
-
-
-def _sync_folder(folder: str) -> None:
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
