@@ -81,6 +81,8 @@ class Cells:
             self._give_up()
         else:
             self.on_kernel_ready()
+            # A kernel that restores ahead of any host may have asked already.
+            self._send_calls()
 
     def on_interrupt(self, k: int) -> None:
         """The host wants cell `k` to end."""

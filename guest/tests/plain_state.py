@@ -7,7 +7,8 @@
 | `REPLAY = k` | a restore asks the tool `replayed` in the name of cell k and binds the answer to `replayed` |
 
 A file `unrestorable` in the checkpoint holds the number of a manifest that can't be restored, `dies` the number of
-restores that end the kernel; with `saved-and-dead` the kernel is killed when a state was sent.
+restores that end the kernel; with `saved-and-dead` the kernel is killed when a state was sent. `asked` appears there
+when a restore has asked its tool.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import pickle
 import signal
 import time
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ from typing import Any
 from nl2code_guest import bridge
 from nl2code_guest.checkpoint.fail_points import fail_point
 from nl2code_guest.checkpoint.manifests import read_manifest
+from nl2code_guest.kernel_channel import KernelChannel
 
 
 class Unrestorable(Exception):
@@ -90,7 +92,7 @@ class SessionState:
         outside = json.loads(at_start)["workspace"] if at_start else {}
         self._write({**self._files, **outside}, exact)
         if (cell := names.get("REPLAY")) is not None:
-            with self._replay_tools(cell):
+            with self._replay_tools(cell), self._saying_when_asked():
                 self._namespace["replayed"] = bridge.call("replayed", {"of": cell})
         return {
             "head": head,
@@ -101,6 +103,21 @@ class SessionState:
             "notes": [],
             "ms": 1.5,
         }
+
+    @contextlib.contextmanager
+    def _saying_when_asked(self) -> Iterator[None]:
+        ask = KernelChannel.ask
+
+        def ask_and_say(channel: KernelChannel, header: dict[str, Any], wanted: Callable[[], bool]) -> bool:
+            asked = ask(channel, header, wanted)
+            (self._folder / "asked").touch()
+            return asked
+
+        KernelChannel.ask = ask_and_say  # type: ignore[method-assign, assignment]
+        try:
+            yield
+        finally:
+            KernelChannel.ask = ask  # type: ignore[method-assign]
 
     def begin(self, k: int, code: str) -> bytes | None:
         """Files that came from outside."""

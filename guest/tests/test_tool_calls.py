@@ -190,13 +190,16 @@ def test_a_signal_of_the_users_that_raises_in_the_midst_of_a_call_leaves_the_ker
     assert guest.kernel_pid() == pid
 
 
-def test_what_is_computed_again_asks_for_recorded_answers_only(start_plain: Start) -> None:
+@pytest.mark.parametrize("first", ["host", "kernel"])
+def test_what_is_computed_again_asks_for_recorded_answers_only_whoever_is_first(start_plain: Start, first: str) -> None:
     guest = start_plain()
     guest.run("x = 1")
     guest.run("REPLAY = 0")
     guest.kill()
     second = start_plain()
     # The kernel restores ahead of any host; it asks who wants the cell.
+    while first == "kernel" and not (second.checkpoint / "asked").exists():
+        time.sleep(0.001)
     second.stream.ask(2, "replayed")
     call = second.stream.tool()
     assert (call["k"], call["call"], call["name"], call["replay"]) == (0, 0, "replayed", True)
