@@ -184,6 +184,56 @@ def test_a_segment_that_was_touched_is_read_through_again(folder: str, verified:
     assert verified == [place.segment]
 
 
+@pytest.fixture
+def shared(folder: str, monkeypatch: pytest.MonkeyPatch) -> Location:
+    """A segment as a fork shares it: another user's, read-only, written a while ago; found whole."""
+    place = put(folder, LARGE)[0]
+    file = file_of(folder, place)
+    os.utime(file, ns=(1, 1_000_000_000))
+    file.chmod(0o444)
+    nobody = os.geteuid() + 1
+    monkeypatch.setattr(os, "geteuid", lambda: nobody)
+    Segments(folder).read(place)
+    return place
+
+
+def test_names_that_a_shared_segment_is_given_and_loses_are_no_change_of_it(
+    folder: str, tmp_path: Path, shared: Location, verified: list[str]
+) -> None:
+    os.link(file_of(folder, shared), tmp_path / "a fork")
+    assert Segments(folder).read(shared) == LARGE
+    (tmp_path / "a fork").unlink()
+    assert Segments(folder).read(shared) == LARGE
+    assert verified == []
+
+
+def test_a_segment_that_was_altered_after_it_was_found_whole_is_found_out_whoever_owns_it(
+    folder: str, shared: Location
+) -> None:
+    own = put(folder, LARGE, b"own", k=1)[0]
+    Segments(folder).read(own)
+    for place in (shared, own):
+        file_of(folder, place).chmod(0o644)
+        with file_of(folder, place).open("r+b") as file:
+            file.write(b"!")
+        file_of(folder, place).chmod(0o444)
+        with pytest.raises(TornSegment, match="altered"):
+            Segments(folder).read(place)
+
+
+def test_what_this_user_or_anybody_else_but_root_may_write_to_is_known_by_more_than_its_last_write(
+    folder: str, shared: Location, monkeypatch: pytest.MonkeyPatch, verified: list[str]
+) -> None:
+    file_of(folder, shared).chmod(0o464)
+    Segments(folder).read(shared)
+    file_of(folder, shared).chmod(0o444)
+    monkeypatch.undo()
+    names: list[str] = []
+    monkeypatch.setattr(segments, "_verify", lambda name, *_: names.append(name))
+    Segments(folder).read(shared)
+    assert (verified, names) == ([shared.segment], [shared.segment])
+
+
 def test_what_a_child_has_written_its_parent_need_not_read_through(folder: str, verified: list[str]) -> None:
     reader = Segments(folder)
     reader.read(put(folder, b"first")[0])

@@ -55,14 +55,20 @@ export async function forkCheckpoint(from: string, k: number, to: string): Promi
     });
     await within(join(from, 'checkpoint', 'segments'), async (open, path) => {
       const verified = verifiedSegments(path('verified'));
-      const still: string[] = [];
+      const [here, there]: [string[], string[]] = [[], []];
       for (const name of segments)
         await open(`${name}.segment`, async (file) => {
-          const known = verified.has(verifiedLine(name, file.fd));
-          const shared = await share(file, join(checkpoint, 'segments', `${name}.segment`));
-          if (known && shared) still.push(verifiedLine(name, file.fd));
+          const to = join(checkpoint, 'segments', `${name}.segment`);
+          const before = fstatSync(file.fd, { bigint: true });
+          const known = verified.has(verifiedLine(name, before));
+          await share(file, to);
+          const after = fstatSync(file.fd, { bigint: true });
+          if (!known || after.mtimeNs !== before.mtimeNs || after.size !== before.size) return;
+          here.push(verifiedLine(name, after));
+          there.push(verifiedLine(name, lstatSync(to, { bigint: true })));
         });
-      for (const record of [path('verified'), join(checkpoint, 'segments', 'verified')]) addVerified(record, still);
+      addVerified(path('verified'), here.filter((line) => !verified.has(line)));
+      addVerified(join(checkpoint, 'segments', 'verified'), there);
     });
     writeFileSync(join(checkpoint, 'fork.json'), JSON.stringify({ k: head, entropy: randomBytes(32).toString('hex') }), { mode: 0o644 });
     keepIdentity(making, identity);
@@ -74,15 +80,14 @@ export async function forkCheckpoint(from: string, k: number, to: string): Promi
   }
 }
 
-/** Both sandboxes see the same bytes, which neither can change; where that can't be had, the new one gets a copy, and it is false. */
-async function share({ fd, path, itself }: OpenFile, to: string): Promise<boolean> {
+/** Both sandboxes see the same bytes, which neither can change; where that can't be had, the new one gets a copy. */
+async function share({ fd, path, itself }: OpenFile, to: string): Promise<void> {
   if (LINUX && process.getuid?.() === 0 && isLinked(fd, path, to)) {
     fchownSync(fd, 0, 0);
     fchmodSync(fd, 0o444);
-    return true;
+    return;
   }
   await copyFile(itself, to, COPYFILE_FICLONE);
-  return false;
 }
 
 /** Links what is open, or nothing: its name may have been given to something else since. */

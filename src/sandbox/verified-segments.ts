@@ -1,13 +1,13 @@
-import { closeSync, constants, fstatSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readFileSync, writeSync, type BigIntStats } from 'node:fs';
 import { bootId } from './process/run-state.js';
 
 const { O_RDONLY, O_WRONLY, O_APPEND, O_CREAT, O_NOFOLLOW, O_NONBLOCK } = constants;
 const MAX_BYTES = 16 << 20;
 
 /**
- * Which segments of a folder its guest has read through and found whole: lines of boot, segment, inode, size and ctime. Giving a segment another
- * name changes its ctime, so what is known of it is carried over here; else a gigabyte would be read again. The record is the sandbox's own: a
- * false line spares it a look at what it could write anyway.
+ * Which segments of a folder its guest has read through and found whole: lines as `verified_record.py` has them. Sharing a segment changes what
+ * it is known by, so what is known of it is carried over here; else a gigabyte would be read again. The record is the sandbox's own: a false line
+ * spares it a look at what it could write anyway.
  */
 export function verifiedSegments(path: string): ReadonlySet<string> {
   try {
@@ -23,10 +23,13 @@ export function verifiedSegments(path: string): ReadonlySet<string> {
   }
 }
 
-/** The line of a segment as it is now. */
-export function verifiedLine(name: string, fd: number): string {
-  const { ino, size, ctimeNs } = fstatSync(fd, { bigint: true });
-  return `${bootId().replaceAll('-', '')} ${name} ${ino} ${size} ${ctimeNs}`;
+/**
+ * What a segment is known by as it is now: where it belongs to root and is read-only, so that no guest under isolation can write to it, by the
+ * time of its last write, which no link more or less changes; else by its ctime.
+ */
+export function verifiedLine(name: string, { ino, size, uid, mode, mtimeNs, ctimeNs }: BigIntStats): string {
+  const at = uid === 0n && (mode & 0o222n) === 0n ? `m${mtimeNs}` : String(ctimeNs);
+  return `${bootId().replaceAll('-', '')} ${name} ${ino} ${size} ${at}`;
 }
 
 /** Adds lines to a record, which may be missing; what can't be added costs time only. */

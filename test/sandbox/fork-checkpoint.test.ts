@@ -1,11 +1,12 @@
-import { chmodSync, existsSync, lstatSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, lstatSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { forkCheckpoint } from '../../src/sandbox/fork-checkpoint.js';
 import { manifestName, manifestNumbers } from '../../src/sandbox/manifests.js';
 import { rollBack } from '../../src/sandbox/process/roll-back.js';
 import { keepIdentity, keptIdentity, layOut } from '../../src/sandbox/process/sandbox-folder.js';
+import { verifiedLine } from '../../src/sandbox/verified-segments.js';
 
 const segment = (n: number) => `${n}-${String(n).repeat(12).slice(0, 12)}-0`;
 const onAnotherDisk = existsSync('/dev/shm') && statSync('/dev/shm').dev !== statSync(tmpdir()).dev;
@@ -73,18 +74,43 @@ describe('a folder of a sandbox', () => {
       expect(shared.mode & 0o222).toBe(0);
     });
 
-    it.runIf(process.getuid?.() === 0)('and what the guest had found whole is known to be so in both, whatever it is called', async () => {
-      const line = (folder: string, k: number) => {
-        const { ino, size, ctimeNs } = lstatSync(join(folder, 'checkpoint', 'segments', `${segment(k)}.segment`), { bigint: true });
-        return `${readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim().replaceAll('-', '')} ${segment(k)} ${ino} ${size} ${ctimeNs}`;
-      };
-      writeFileSync(checkpoint('segments', 'verified'), `${line(parent, 0)}\n${line(parent, 1).replace(/\d$/, 'x')}\n`);
-      const to = join(root, 'fork');
-      await forkCheckpoint(parent, 1, to);
+    describe('and what the guest had found whole', () => {
+      const at = (folder: string, k: number) => lstatSync(join(folder, 'checkpoint', 'segments', `${segment(k)}.segment`), { bigint: true });
+      const line = (folder: string, k: number) => verifiedLine(segment(k), at(folder, k));
       const record = (folder: string) => readFileSync(join(folder, 'checkpoint', 'segments', 'verified'), 'utf8').trim().split('\n');
-      expect(record(to)).toEqual([line(to, 0)]);
-      expect(record(parent)).toContain(line(parent, 0));
-      expect(record(parent)).not.toContain(line(parent, 1));
+      beforeEach(() => writeFileSync(checkpoint('segments', 'verified'), `${line(parent, 0)}\n${line(parent, 1).replace(/\d$/, 'x')}\n`));
+
+      it.runIf(process.getuid?.() === 0)('is known to be so in both, and stays so however many forks come and go', async () => {
+        const [one, two] = [join(root, 'one'), join(root, 'two')];
+        await forkCheckpoint(parent, 1, one);
+        expect(record(one)).toEqual([line(one, 0)]);
+        expect(record(parent)).toContain(line(one, 0));
+        await forkCheckpoint(parent, 1, two);
+        rmSync(one, { recursive: true });
+        for (const folder of [parent, two]) {
+          expect(record(folder)).toContain(line(folder, 0));
+          expect(record(folder)).not.toContain(line(folder, 1));
+        }
+        expect(record(parent).filter((text) => text === line(parent, 0))).toHaveLength(1);
+      });
+
+      it.runIf(process.getuid?.() === 0)('is not where it was written to since', async () => {
+        await forkCheckpoint(parent, 0, join(root, 'one'));
+        writeFileSync(checkpoint('segments', `${segment(0)}.segment`), 'bytes of ?');
+        utimesSync(checkpoint('segments', `${segment(0)}.segment`), 1, 2);
+        await forkCheckpoint(parent, 0, join(root, 'two'));
+        expect(existsSync(join(root, 'two', 'checkpoint', 'segments', 'verified'))).toBe(false);
+      });
+
+      it('is known to be so of a copy of it', async () => {
+        const getuid = vi.spyOn(process, 'getuid').mockReturnValue(1000);
+        const to = join(root, 'fork');
+        await forkCheckpoint(parent, 1, to);
+        getuid.mockRestore();
+        expect(at(to, 0).ino).not.toBe(at(parent, 0).ino);
+        expect(record(to)).toEqual([line(to, 0)]);
+        expect(record(parent)).toEqual([line(parent, 0), line(parent, 1).replace(/\d$/, 'x')]);
+      });
     });
 
     it.runIf(onAnotherDisk)('to where nothing can be shared: it has its own copy', async () => {

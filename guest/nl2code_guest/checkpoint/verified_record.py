@@ -1,10 +1,16 @@
 """Which segments have been read through and found whole, so that a restore does not read gigabytes again.
 
-`segments/verified` has a line for each: boot id, segment, inode, size, ctime in ns, set apart by blanks. A line counts
-when all of it is still so. Any write to a file changes its ctime, and a loss of power (the one event that can take
-written data and leave its file) changes the boot id: so after either the segment is read through once. Whoever wrote a
-segment adds it too. Lines are only appended, by the kernel or its serialising child; one that is cut or glued to
-another never has five fields and this boot's id, so it does not count. A record that can't be written costs time only.
+`segments/verified` has a line for each: boot id, segment, inode, size, time in ns, set apart by blanks. A line counts
+when all of it is still so. Any write to a file changes its times, and a loss of power (the one event that can take
+written data and leave its file) changes the boot id: so after either the segment is read through once.
+
+The time is the ctime, which no program can set back. But it changes with each name that a file is given or loses, and
+what is shared with forks (`fork-checkpoint.ts`) is given and loses names that are none of ours. Such a file belongs to
+another user and is read-only, so nothing in this sandbox can write to it or set its times: there it is the mtime.
+
+Whoever wrote a segment adds it too. Lines are only appended, by the kernel or its serialising child; one that is cut or
+glued to another never has five fields and this boot's id, so it does not count. A record that can't be written costs
+time only.
 """
 
 from __future__ import annotations
@@ -78,4 +84,6 @@ class VerifiedRecord:
 
 
 def _line(name: str, found: os.stat_result) -> str:
-    return f"{boot_id()} {name} {found.st_ino} {found.st_size} {found.st_ctime_ns}"
+    beyond_us = found.st_uid != os.geteuid() and not found.st_mode & 0o222
+    at = f"m{found.st_mtime_ns}" if beyond_us else found.st_ctime_ns
+    return f"{boot_id()} {name} {found.st_ino} {found.st_size} {at}"
