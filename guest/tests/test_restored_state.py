@@ -268,23 +268,6 @@ def test_arrays_come_back_mapped_equal_and_writable(session: SavedSession) -> No
     assert session.show("a[5:7].tolist()") == "[-1.0, -2.0]"
 
 
-def test_a_fork_draws_other_random_numbers_than_the_session_it_comes_from(session: SavedSession) -> None:
-    session.run("import random\na = random.random()")
-    session.again()
-    same = session.show("random.random()")
-    session.again()
-    assert session.show("random.random()") == same
-    session.kill()
-    (session.checkpoint / "fork.json").write_text(json.dumps({"k": 0, "entropy": "ab" * 32}))
-    session.start()
-    other = session.show("random.random()")
-    assert other != same
-    session.again()
-    assert session.show("random.random()") == other
-    session.run("b = random.random()").again()
-    assert session.show("random.random()") not in (other, same)
-
-
 def test_code_that_runs_while_a_variable_is_loaded_finds_what_it_uses(session: SavedSession) -> None:
     session.run(
         "class Scaled:\n    def __init__(self, n):\n        self.n = n\n    def __getstate__(self):\n"

@@ -29,7 +29,7 @@ export interface ForkedCheckpoint {
 /**
  * Makes `to` (new, or an empty folder) a sandbox folder whose kernel goes on after the last cell up to `k` that `from` has committed: with its
  * variables, files and hash seed, on its own from there. What a cell between that one and `k` did is caught up on when the session asks for
- * more. Random numbers that nobody seeded begin anew: `fork.json` says so to the guest. Throws `not-found` and `bad-request`.
+ * more. Random numbers that nobody seeded begin anew after `k`: `fork.json` says so to the guest. Throws `not-found` and `bad-request`.
  */
 export async function forkCheckpoint(from: string, k: number, to: string): Promise<ForkedCheckpoint> {
   const identity = keptIdentity(from);
@@ -70,7 +70,7 @@ export async function forkCheckpoint(from: string, k: number, to: string): Promi
       addVerified(path('verified'), here.filter((line) => !verified.has(line)));
       addVerified(join(checkpoint, 'segments', 'verified'), there);
     });
-    writeFileSync(join(checkpoint, 'fork.json'), JSON.stringify({ k: head, entropy: randomBytes(32).toString('hex') }), { mode: 0o644 });
+    writeFileSync(join(checkpoint, 'fork.json'), JSON.stringify({ k, entropy: randomBytes(32).toString('hex') }), { mode: 0o644 });
     keepIdentity(making, identity);
     renameSync(making, to);
     return { head };

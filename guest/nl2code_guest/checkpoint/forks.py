@@ -2,8 +2,9 @@
 
 The host leaves `fork.json` in the checkpoint folder of a fork: `{"k": the last cell it shares, "entropy": 64 digits}`.
 Laws:
-1. Only the kernel that goes on directly after the shared cell is touched, and every such kernel alike: a cell that has
-   to run again sees the numbers of its first run.
+1. The first cell after the shared ones, and no other, begins with numbers of the fork's own, and with the same ones
+   whenever it runs: again after a death, after cells that the fork had to catch up on, and when a variable of it is
+   computed again.
 2. Who seeded a generator, or set its state, keeps it: where any shared cell did, both global generators stay. So do
    generators that the session made itself (`random.Random(7)`, `numpy.random.default_rng()`).
 3. The file may hold anything, since user code can write there; what is none of the host's changes nothing.
@@ -17,6 +18,7 @@ import os
 import random
 import re
 import sys
+from collections.abc import Iterable
 
 from nl2code_guest.checkpoint.manifests import Torn, numbers, read_manifest
 
@@ -27,14 +29,17 @@ _ENTROPY = re.compile(r"[0-9a-f]{64}")
 _python = random._inst
 
 
-def reseed(checkpoint: str, head: int) -> bool:
-    """Gives the global generators of a fork's first kernel a start of their own; call it after a restore of `head`.
+def reseed(checkpoint: str, k: int, codes: Iterable[str] = ()) -> bool:
+    """Gives the global generators a start of the fork's own, where cell `k` is its first; call it before a cell runs.
+
+    Args:
+        codes: Of cells before it that may be in no manifest yet.
 
     Returns:
         Whether anything was changed.
     """
-    entropy = _entropy(os.path.join(checkpoint, "fork.json"), head)
-    if entropy is None or _seeded(os.path.join(checkpoint, "manifests"), head):
+    entropy = _entropy(os.path.join(checkpoint, "fork.json"), k - 1)
+    if entropy is None or any(map(_SEEDING.search, codes)) or _seeded(os.path.join(checkpoint, "manifests"), k - 1):
         return False
     digest = hashlib.sha256(b"nl2code fork" + entropy).digest()
     _python.seed(int.from_bytes(digest, "big"))
@@ -44,22 +49,22 @@ def reseed(checkpoint: str, head: int) -> bool:
     return True
 
 
-def _entropy(path: str, head: int) -> bytes | None:
+def _entropy(path: str, last: int) -> bytes | None:
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         with open(fd, "rb") as file:
             said = json.loads(file.read(_MAX_BYTES))
     except (OSError, ValueError, RecursionError):
         return None
-    if not isinstance(said, dict) or said.get("k") != head or type(said["k"]) is not int:
+    if not isinstance(said, dict) or said.get("k") != last or type(said["k"]) is not int:
         return None
     entropy = said.get("entropy")
     return bytes.fromhex(entropy) if isinstance(entropy, str) and _ENTROPY.fullmatch(entropy) else None
 
 
-def _seeded(manifests: str, head: int) -> bool:
+def _seeded(manifests: str, last: int) -> bool:
     for k in numbers(manifests):
-        if k > head:
+        if k > last:
             break
         try:
             header = read_manifest(manifests, k).header

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import linecache
+import os
 import sys
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
@@ -22,6 +23,7 @@ from nl2code_guest import cell_timer
 from nl2code_guest.checkpoint.buffers import digest_of
 from nl2code_guest.checkpoint.canonical import is_same
 from nl2code_guest.checkpoint.component import Component
+from nl2code_guest.checkpoint.forks import reseed
 from nl2code_guest.checkpoint.history import History, Step
 from nl2code_guest.checkpoint.loading import Loading
 from nl2code_guest.checkpoint.manifests import Torn
@@ -217,8 +219,11 @@ class Recompute:
             restore_random(random)
         if "numpy" in after.random:
             import_named("numpy.random")
+        checkpoint = os.path.dirname(self._segments.folder)
+        reseed(checkpoint, step.cells[0].k)
         at_first = capture_random()
         for cell in step.cells:
+            reseed(checkpoint, cell.k)
             raised = self._run_cell(cell)
             if cell is step.cells[-1] and raised is not (step.ended == "error"):
                 raise _Failed(f"Cell {cell.k} {'raised an error' if raised else 'ended well'} when it was run again.")

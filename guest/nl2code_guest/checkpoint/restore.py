@@ -13,7 +13,6 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
-from nl2code_guest.checkpoint.forks import reseed
 from nl2code_guest.checkpoint.history import History
 from nl2code_guest.checkpoint.loading import Loading
 from nl2code_guest.checkpoint.lost import Lost, describe
@@ -96,7 +95,6 @@ class Restore:
         self._notes += self._settings.restore(self.saved.settings)
         if self.saved.random:
             restore_random(self.saved.random)
-        reseed(self._folder, head)
         self._show_sources()
         names = self.saved.names()
         lost = [describe(value) for name in names if type(value := self._namespace.get(name)) is Lost]

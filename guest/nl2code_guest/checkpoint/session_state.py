@@ -16,6 +16,7 @@ from typing import Any, Literal, NamedTuple
 
 from nl2code_guest.checkpoint.estimate import Estimate
 from nl2code_guest.checkpoint.forked_save import ForkedSave, SendSaved
+from nl2code_guest.checkpoint.forks import reseed
 from nl2code_guest.checkpoint.manifests import MAX_STATE_BYTES
 from nl2code_guest.checkpoint.pickler import Refused, dump, load
 from nl2code_guest.checkpoint.quota import Quota
@@ -114,6 +115,7 @@ class SessionState:
         """
         with self._ground.held():
             self._idle = False
+            reseed(self._folder, k, [cell.code for cell in (*self._forked[0], *self._cells)])
             came = False
             try:
                 with SegmentWriter(self._segments_folder, k, self._durable, self._quota) as writer:
