@@ -25,8 +25,6 @@ _BACK = (
     "The session goes on from the state before this cell, its variables and files as they were; whatever else the cell "
     "did outside the sandbox may have happened."
 )
-#: What a cell may do to its kernel before that is its result.
-MAX_RUNS = 3
 #: Time for what a cell left to be saved, after its last statement; the longer when what the cell before left is still
 #: being saved.
 SAVE_S = 120.0
@@ -42,6 +40,7 @@ class CellRun:
         self.code = message.code
         self.epoch = message.epoch
         self.max_output_chars = message.max_output_chars
+        self.max_runs = message.max_runs
         self.output = CellOutput(message.k, message.max_output_chars)
         #: Which run it is, from 1; 0 before the first.
         self.run = 0
@@ -152,7 +151,7 @@ class CellRun:
 
     def runs_again(self) -> bool:
         """Whether a cell whose kernel died in this run gets another one."""
-        return self.run < MAX_RUNS and not self.asked_to_end and not self._killed
+        return self.run < self.max_runs and not self.asked_to_end and not self._killed
 
     def reply(self, said: KernelSaid) -> WireReply:
         """The reply of a cell whose kernel lives."""

@@ -2,8 +2,8 @@
 
 Owns the cell that runs or waits. The ledger owns results, the supply the kernel. Invariants, each held by a test:
 (1) a cell has one result, whatever dies and whatever is asked again; (2) a cell whose kernel died runs again from the
-state before it, at most `MAX_RUNS` times in all, deaths of the whole sandbox counted; (3) a cell that was asked to end,
-or that ignored it, is not run again; (4) a result is told after it was committed, or with the word that it is not;
+state before it, at most as often as it may, deaths of the whole sandbox counted; (3) a cell that was asked to end, or
+that ignored it, is not run again; (4) a result is told after it was committed, or with the word that it is not;
 (5) a call of a tool reaches the host only when what came before its cell is saved, or can't be.
 """
 
@@ -14,7 +14,7 @@ import re
 from typing import Literal
 
 from nl2code_guest.cell_output import Stream
-from nl2code_guest.cell_run import LONG_SAVE_S, MAX_RUNS, SAVE_S, CellRun
+from nl2code_guest.cell_run import LONG_SAVE_S, SAVE_S, CellRun
 from nl2code_guest.checkpoint.fail_points import fail_point
 from nl2code_guest.frames import Frame, FrameError, encode_frame
 from nl2code_guest.host_messages import Exec, ToolAnswer
@@ -67,7 +67,7 @@ class Cells:
             self.refuse(stream, k, "conflict", f"Cell {k} does not follow: the last finished cell is {ledger.head}.")
 
     def _take(self, stream: HostStream, wanted: Exec) -> None:
-        given_up = self._ledger.runs(wanted.k, wanted.sha) >= MAX_RUNS
+        given_up = self._ledger.runs(wanted.k, wanted.sha) >= wanted.max_runs
         if blocked := self._ledger.blocked():
             self.refuse(stream, wanted.k, "busy", blocked)
             return
@@ -135,7 +135,9 @@ class Cells:
         cell.report = self.supply.take_report() or cell.report
         cell.begin(run)
         if run > 1:
-            why = f"{cell.again or _SANDBOX_ENDED} It runs again from the state before it (run {run} of {MAX_RUNS})."
+            why = (
+                f"{cell.again or _SANDBOX_ENDED} It runs again from the state before it (run {run} of {cell.max_runs})."
+            )
             cell.preface = encode_frame({"type": "again", "k": cell.k, "run": run, "message": why})
             self._streams.to_watcher(cell.preface)
         kernel.send(

@@ -12,6 +12,8 @@ Epoch = tuple[int, int]
 _MAX_INTEGER = (1 << 53) - 1
 MAX_TIMEOUT_MS = 7 * 24 * 3600 * 1000
 MAX_OUTPUT_CHARS = 200_000
+#: What a cell may do to its kernel before that is its result.
+MAX_RUNS = 3
 
 
 class Hello(NamedTuple):
@@ -31,6 +33,8 @@ class Exec(NamedTuple):
     timeout_ms: int
     max_output_chars: int
     epoch: Epoch
+    #: How often it is run before the death of its kernel is its result.
+    max_runs: int = MAX_RUNS
 
 
 class Interrupt(NamedTuple):
@@ -92,6 +96,7 @@ def _exec(header: dict[str, Any]) -> Exec:
         timeout_ms=_integer(header, "timeoutMs", least=1, most=MAX_TIMEOUT_MS),
         max_output_chars=min(_integer(header, "maxOutputChars"), MAX_OUTPUT_CHARS),
         epoch=_epoch(header),
+        max_runs=min(_integer(header, "maxRuns", least=1), MAX_RUNS) if "maxRuns" in header else MAX_RUNS,
     )
 
 

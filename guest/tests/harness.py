@@ -122,11 +122,16 @@ class Stream:
         return self.receive()[0]
 
     def ask(
-        self, k: int, code: str, timeout_ms: int = 20_000, chars: int = 20_000, epoch: tuple[int, int] = (1, 1)
+        self,
+        k: int,
+        code: str,
+        timeout_ms: int = 20_000,
+        chars: int = 20_000,
+        epoch: tuple[int, int] = (1, 1),
+        **more: object,
     ) -> None:
-        self.send(
-            type="exec", k=k, sha=sha(code), code=code, timeoutMs=timeout_ms, maxOutputChars=chars, epoch=list(epoch)
-        )
+        said = {"k": k, "sha": sha(code), "code": code, "timeoutMs": timeout_ms, "maxOutputChars": chars}
+        self.send(type="exec", **said, epoch=list(epoch), **more)
 
     def done(self) -> Done:
         """Reads on to the next `done`."""

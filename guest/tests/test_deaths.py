@@ -136,6 +136,41 @@ def test_deaths_of_the_sandbox_count_and_the_third_is_told_without_another_run(s
     assert guest.run("kept").text == "1"
 
 
+def test_a_cell_that_may_run_once_is_told_after_the_first_death(guest: Guest) -> None:
+    guest.run("kept = [1]\nopen('file', 'w').write('before')")
+    poison = guest.once() + "\nkept.append(2)\nopen('file', 'a').write('x')\nimport os\nos.abort()"
+    done = guest.run(poison, maxRuns=1)
+    assert (done.ended, done.agains, done.saved, guest.traces()) == ("kernel-died", [], "local", 1)
+    assert "killed by SIGABRT" in done.message and "times" not in done.message
+    assert guest.run("kept, open('file').read()").text == "([1], 'before')"
+    # The next cell has its own limit, and nobody gets more runs than there are.
+    assert (guest.run(poison, maxRuns=2).agains, guest.traces()) == ([2], 3)
+    assert (guest.run(poison, maxRuns=9).agains, guest.traces()) == ([2, 3], 6)
+
+
+def test_a_cell_that_may_run_once_is_not_run_again_by_the_next_sandbox(start: Start) -> None:
+    guest = start()
+    guest.run("kept = 1")
+    code = guest.once() + WAIT
+    guest.stream.ask(1, code, maxRuns=1)
+    guest.until_traces(1)
+    guest.kill()
+    guest = start()
+    guest.stream.ask(1, code, maxRuns=1)
+    done = guest.stream.done()
+    assert (done.ended, done.saved, guest.traces()) == ("kernel-died", "local", 1)
+    assert "The sandbox ended in this cell" in done.message and "times" not in done.message
+    guest.next = 2
+    assert guest.run("kept").text == "1"
+
+
+@pytest.mark.parametrize("runs", [0, -1, True, "1", None, 1.5])
+def test_a_limit_of_runs_that_is_no_number_of_runs_ends_the_stream(guest: Guest, runs: object) -> None:
+    guest.ask("1", maxRuns=runs)
+    refused = guest.stream.answer()
+    assert (refused["code"], "maxRuns of exec" in refused["message"]) == ("protocol", True)
+
+
 def test_a_cell_of_a_lost_sandbox_runs_again_and_its_host_hears_which_run_it_is(start: Start) -> None:
     guest = start()
     guest.run("kept = [1]")

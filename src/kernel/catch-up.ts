@@ -53,7 +53,7 @@ async function catchUp(kernel: Standing, cell: KernelCell, head: number, { signa
   for (let k = head + 1; k < cell.k; k += 1) {
     signal.throwIfAborted();
     onCatchUp?.(k);
-    const found = await kernel.ask({ ...cell, ...cell.past!(k), k }, true);
+    const found = await kernel.ask({ ...cell, maxRuns: undefined, ...cell.past!(k), k }, true);
     if ('elsewhere' in found) return found;
     before.restored ??= found.reply.restored;
     before.again.push(...found.again);

@@ -19,6 +19,7 @@ export interface CellRequest {
   timeoutMs: number;
   maxOutputChars: number;
   epoch: Epoch;
+  maxRuns?: number | undefined;
 }
 
 export type CellOutcome =

@@ -17,6 +17,8 @@ export interface KernelCell {
   epoch: Epoch;
   timeoutMs: number;
   maxOutputChars: number;
+  /** How often it is run before the death of its kernel is its result; 3 when left out, which is the most. */
+  maxRuns?: number | undefined;
   /** The session's cell `k` before this one, for a kernel that has lost it. Without it such a kernel is an error. */
   past?(k: number): Pick<KernelCell, 'code' | 'timeoutMs'>;
 }
@@ -46,7 +48,7 @@ export interface KernelResult {
 export interface Kernels {
   /**
    * Runs a cell, or learns the result of the run it had. A cut stream, a dead kernel, a lost sandbox and a lost state are overcome: the cell
-   * runs from the state before it, and a cell that kills its kernel again and again comes back as `kernel-died`. Throws `fenced`,
+   * runs from the state before it, and a cell that kills its kernel as often as it may comes back as `kernel-died`. Throws `fenced`,
    * `store-corrupt`, `sandbox-lost` or `sandbox-unavailable`; after an abort the reply says `interrupted`, or the sandbox is ended and the
    * signal's reason thrown.
    */
@@ -170,8 +172,8 @@ class SandboxKernels implements Kernels {
   #exec(held: Held, cell: KernelCell, hooks: KernelHooks, before: boolean): Promise<CellOutcome> {
     const { connection, ref } = held;
     const { signal } = hooks;
-    const { k, code, timeoutMs, maxOutputChars, epoch } = cell;
-    const answer = connection.exec({ k, code, timeoutMs, maxOutputChars, epoch }, hooks);
+    const { k, code, timeoutMs, maxOutputChars, epoch, maxRuns } = cell;
+    const answer = connection.exec({ k, code, timeoutMs, maxOutputChars, epoch, maxRuns }, hooks);
     return new Promise((resolve, reject) => {
       let ending = false;
       const end = (ended: Promise<CellOutcome>) => {

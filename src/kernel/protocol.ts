@@ -21,7 +21,7 @@ export type Epoch = [number, number];
 export type HostFrame =
   | { type: 'hello'; protocol: number; session: string; epoch: Epoch }
   /** Run cell `k`, or learn its result: the ledger answers a cell that ran, attaches to one that runs, refuses what does not follow. */
-  | { type: 'exec'; k: number; sha: string; code: string; timeoutMs: number; maxOutputChars: number; epoch: Epoch }
+  | { type: 'exec'; k: number; sha: string; code: string; timeoutMs: number; maxOutputChars: number; epoch: Epoch; /** How often it is run before the death of its kernel is its result; at most, and without it, 3. */ maxRuns?: number | undefined }
   | { type: 'interrupt'; k: number }
   /** Answers a `tool` of the run that is on. */
   | { type: 'tool-result'; k: number; call: number; ok: true; value: Json }

@@ -138,7 +138,7 @@ export class Examiner {
     const mark = newMark();
     const code = `import json, pathlib\nfrom nl2code_checks.report import emit\nfrom nl2code_checks.${module} import *\nemit(${JSON.stringify(mark)}, ${expression})`;
     let reply = await this.cell(code, timeoutMs);
-    // A kernel that died of these files dies of them again.
+    // Once more, as it may have died of something else. Files that end a kernel end the next one too.
     if (reply.ended === 'kernel-died') reply = await this.cell(code, timeoutMs);
     const report = reply.ended === 'ok' ? readReport(reply, mark, schema) : undefined;
     return { report, why: (reply.error?.message || reply.error?.type || 'it gave no report').slice(0, 400).replace(/\.$/, '') };
@@ -152,7 +152,7 @@ export class Examiner {
   }
 
   private async runCell(code: string, timeoutMs: number): Promise<WireReply> {
-    const cell = { session: this.spec.id, k: this.k++, code, epoch: EPOCH, timeoutMs, maxOutputChars: MAX_REPORT_CHARS };
+    const cell = { session: this.spec.id, k: this.k++, code, epoch: EPOCH, timeoutMs, maxOutputChars: MAX_REPORT_CHARS, maxRuns: 1 };
     const { reply } = await this.kernels.runCell(this.spec, cell, { signal: this.signal });
     this.signal.throwIfAborted();
     return reply;

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { Kernels } from '../kernel/kernels.js';
+import type { KernelCell, KernelHooks, Kernels } from '../kernel/kernels.js';
 import type { Epoch, WireReply } from '../kernel/protocol.js';
 import type { SandboxSpec } from '../sandbox/backend.js';
 import { Nl2codeError } from '../session/error-table.js';
@@ -13,6 +13,8 @@ const MAX_REPORT_CHARS = 1_000_000;
 const PREPARE_MS = 60_000;
 /** Nothing of the script has run yet: a kernel that dies here is replaced. */
 const PREPARE_TRIES = 3;
+/** A script that ends its driver ends it again; a driver that runs again would run it in what the first run has left. */
+const SCRIPT_RUNS = 1;
 /** Nobody else speaks to this sandbox: its id is random. */
 const EPOCH: Epoch = [1, 1];
 const IMPORTS = 'import json\nfrom nl2code_checks.report import emit\nfrom nl2code_checks.run import run_script';
@@ -30,7 +32,7 @@ export type ScriptRun =
       stderr: BoundedText;
       failure: { message: string; traceback: string; line: number } | null;
     }
-  | { kind: 'lost'; why: string; stdout: BoundedText; stderr: BoundedText };
+  | { kind: 'lost'; why: string; /** Another run would be lost too: it was the script's doing. */ final: boolean; stdout: BoundedText; stderr: BoundedText };
 
 const text = z.object({ text: z.string(), omitted: z.number().int().nonnegative() }).transform(cut);
 const reportSchema = z.object({
@@ -79,10 +81,13 @@ export class ScriptSandbox {
     const mark = newMark();
     const call = `run_script(**${pythonValue({ source: script, name, hash_seed: hashSeed, timeout_s: timeoutMs / 1000, not_before: notBefore / 1000 })})`;
     const wait = Math.max(0, notBefore - Date.now());
-    const reply = await this.cell(`${IMPORTS}\nemit(${JSON.stringify(mark)}, ${call})`, timeoutMs + wait + MARGIN_MS);
+    let ended = false;
+    const reply = await this.cell(`${IMPORTS}\nemit(${JSON.stringify(mark)}, ${call})`, timeoutMs + wait + MARGIN_MS, { maxRuns: SCRIPT_RUNS, onSandbox: (event) => (ended ||= event === 'lost') });
     const report = readReport(reply, mark, reportSchema);
     if (reply.ended === 'ok' && report) return { kind: 'ended', ...report, timedOut: report.timed_out };
-    return lost(reply.ended === 'ok' ? 'the run left no report' : (reply.error?.message || `the driver ended: ${reply.ended}`));
+    const why = reply.ended === 'ok' ? 'the run left no report' : (reply.error?.message || `the driver ended: ${reply.ended}`);
+    // A machine in trouble ends a sandbox; what ends the driver alone, or goes over a limit, is the script.
+    return lost(why, (reply.ended === 'kernel-died' && !ended) || /\blimit\b/.test(why));
   }
 
   /** Ends the sandbox: after this no process of it writes any more. */
@@ -90,16 +95,16 @@ export class ScriptSandbox {
     return this.kernels.end(this.spec);
   }
 
-  private async cell(code: string, timeoutMs: number): Promise<WireReply> {
-    const cell = { session: this.spec.id, k: this.k++, code, epoch: EPOCH, timeoutMs, maxOutputChars: MAX_REPORT_CHARS };
-    const { reply } = await this.kernels.runCell(this.spec, cell, { signal: this.signal });
+  private async cell(code: string, timeoutMs: number, { maxRuns, onSandbox }: Pick<KernelCell, 'maxRuns'> & Pick<KernelHooks, 'onSandbox'> = {}): Promise<WireReply> {
+    const cell = { session: this.spec.id, k: this.k++, code, epoch: EPOCH, timeoutMs, maxOutputChars: MAX_REPORT_CHARS, maxRuns };
+    const { reply } = await this.kernels.runCell(this.spec, cell, { signal: this.signal, ...(onSandbox ? { onSandbox } : {}) });
     // Only our own interrupt counts: a script can send one to its driver, too.
     this.signal.throwIfAborted();
     return reply;
   }
 }
 
-const lost = (why: string): ScriptRun => ({ kind: 'lost', why: why.split(/\.(?:\s|$)/, 1)[0]!.slice(0, 300), stdout: { text: '', omitted: 0 }, stderr: { text: '', omitted: 0 } });
+const lost = (why: string, final: boolean): ScriptRun => ({ kind: 'lost', why: why.split(/\.(?:\s|$)/, 1)[0]!.slice(0, 300), final, stdout: { text: '', omitted: 0 }, stderr: { text: '', omitted: 0 } });
 
 function cut({ text: whole, omitted }: BoundedText): BoundedText {
   if (whole.length <= STREAM_CHARS) return { text: whole, omitted };

@@ -139,8 +139,8 @@ export class Verification {
     const args = { script, name: this.scriptName, hashSeed: this.hashSeed(seedStep), timeoutMs };
     const run = await sandbox.run(args, notBefore);
     await sandbox.end();
-    // A machine in trouble loses a sandbox once; a script that goes over a limit does it again.
-    if (run.kind === 'ended' || /\blimit\b/.test(run.why)) return run;
+    // A machine in trouble loses a sandbox once.
+    if (run.kind === 'ended' || run.final) return run;
     this.signal.throwIfAborted();
     await this.scratch.clear(name);
     const other = this.start(name);

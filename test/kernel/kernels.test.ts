@@ -39,6 +39,15 @@ describe('a session', () => {
     expect(told).toEqual(['before 2', 'after 2 ok', 'before 3', 'after 3 ok', 'before 4', 'after 4 ok', 'before 5']);
   });
 
+  it('asks for a cell with the limit of its runs, and for those before it without', async () => {
+    commit(1);
+    const limits: unknown[] = [];
+    guest.during = ({ maxRuns }) => void limits.push(maxRuns);
+    await run(2, {}, { maxRuns: 1 });
+    await run(3);
+    expect(limits).toEqual([undefined, 1, undefined]);
+  });
+
   it('whose kernel has lost everything begins with an empty folder', async () => {
     await run(2);
     expect(guest.told).toEqual(['conflict 2', 'roll back to 0', 'run 0 cell 0', 'run 1 cell 1', 'run 2 cell 2']);

@@ -13,6 +13,7 @@ interface Exec {
   code: string;
   timeoutMs: number;
   epoch: [number, number];
+  maxRuns?: number;
 }
 
 /**

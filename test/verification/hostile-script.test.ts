@@ -1,4 +1,8 @@
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
+import type { KernelResult } from '../../src/kernel/kernels.js';
+import { readRunState } from '../../src/sandbox/process/run-state.js';
 import { codes, scriptOf, states, VerificationRoom } from './verification-room.js';
 
 let room: VerificationRoom;
@@ -67,8 +71,30 @@ test('memory beyond the limit is a failed run', async () => {
 });
 
 test('a script that ends everything it can is a failed run', async () => {
+  const before = room.started;
+  const runs: string[][] = [];
+  const runCell = vi.spyOn(room.kernels, 'runCell');
   const seen = await room.verify(scriptOf(`import os, signal\nos.kill(-1, signal.SIGKILL)`));
+  for (const { value } of runCell.mock.settledResults) runs.push((value as KernelResult).again);
+  runCell.mockRestore();
   expect(codes(seen)).toEqual(['run-failed']);
+  expect(seen.findings[0]!.message).toContain('killed by SIGKILL');
+  // One run in each of the two sandboxes, and none that stands in for them.
+  expect(runs.flat()).toEqual([]);
+  expect(room.started - before).toBe(3);
+});
+
+test('a sandbox that is lost under a script is replaced, and the script is none the worse', async () => {
+  let lost = '';
+  const watch = setInterval(() => {
+    const spec = room.specs.findLast(({ id }) => id.endsWith('-a'));
+    if (lost || !spec || !existsSync(join(spec.folder, 'workspace', 'began.txt'))) return;
+    lost = spec.id;
+    process.kill(readRunState(spec.folder)!.childPid!, 'SIGKILL');
+  }, 20);
+  const seen = await room.verify(scriptOf(`import time\nopen('began.txt', 'w').write('x')\ntime.sleep(2)`)).finally(() => clearInterval(watch));
+  expect(lost).not.toBe('');
+  expect(codes(seen)).toEqual([]);
 });
 
 test('the network is not there, and the remedy says so', async () => {
