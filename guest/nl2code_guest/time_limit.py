@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import importlib
 import signal
 import threading
 import time
 from collections.abc import Callable
 from types import FrameType
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
-_ALARM = frozenset((signal.SIGALRM,))
+#: Without the conversion of every number to its name and back: a save holds all signals off, and pickles often.
+_plain: Any = importlib.import_module("_signal")
+_mask = _plain.pthread_sigmask
+_ALARM = frozenset((int(signal.SIGALRM),))
 
 
 class TooSlow(BaseException):
@@ -31,13 +35,13 @@ def within(seconds: float, function: Callable[P, T], *args: P.args, **kwargs: P.
     # Ignored for a moment, so that an alarm of the user that was held off is not taken for this one.
     before = signal.signal(signal.SIGALRM, signal.SIG_IGN)
     signal.signal(signal.SIGALRM, _on_alarm)
-    mask = signal.pthread_sigmask(signal.SIG_UNBLOCK, _ALARM)
+    mask = _mask(signal.SIG_UNBLOCK, _ALARM)
     left, interval = signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
         return _timed(function, *args, **kwargs)
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        _mask(signal.SIG_SETMASK, mask)
         # None is a handler that C code has set, which can't be set again from here.
         signal.signal(signal.SIGALRM, signal.SIG_DFL if before is None else before)
         if left:
