@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from saved_session import Begin, SavedSession
 
+from nl2code_guest.checkpoint.manifests import read_manifest
+
 CHANGES = {
     "an alias": ("a = [1]\nb = a", "b.append(2)", "(a, a is b)"),
     "a closure": (
@@ -183,6 +185,26 @@ def test_a_chain_of_120_saves_restores_to_any_cell(begin: Begin) -> None:
             for found in (mine, its):
                 found.pop("cwd"), found.pop("random")
             assert mine == its, k
+
+
+def test_full_states_stay_a_share_of_all_that_is_written(session: SavedSession) -> None:
+    session.run("globals().update({f'v{n}': [n] for n in range(1000)})")
+    session.settle()
+    for k in range(130):
+        session.run(f"n = {k}")
+        if session.outcome == "forked":
+            session.settle()
+        if k == 60:
+            # A restored kernel goes on counting.
+            session.again()
+    sizes = [len(read_manifest(str(session.checkpoint / "manifests"), k).state) for k in range(131)]
+    full = [state["full"] for state in session.states]
+    begun = 0
+    for k in range(1, 131):
+        since = sizes[begun + 1 : k]
+        assert full[k] == (len(since) >= 49 and 4 * sum(since) >= sizes[begun]), k
+        begun = k if full[k] else begun
+    assert full[:70].count(True) == 1 and full.count(True) == 2
 
 
 def test_the_cost_of_a_cell_stays_flat_with_a_thousand_variables(session: SavedSession) -> None:

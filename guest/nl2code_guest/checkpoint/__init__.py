@@ -26,6 +26,7 @@ segments that no manifest names are rubbish and are swept.
 | `functions.py`, `classes.py`, `arrays.py`, `frames.py`, `arrow_tables.py`, … | how objects of a kind are saved |
 | `reached.py`, `covariables.py` | which objects tie variables together, and which variables are one for that |
 | `session_state.py` | the way in: begin, save, settle, restore, tidy. Owns what of a session is in no manifest yet |
+| `bindings.py` | which names were bound anew, or are gone, since the cell before |
 | `reachability.py`, `touched.py` | which names a cell may have touched, told from code; what to look at then |
 | `serialise.py`, `unsaved_reach.py` | variables to components, or a refusal and what the refused one leads to |
 | `component.py`, `saved_state.py` | what is saved together; a state, deltas to it and their JSON |

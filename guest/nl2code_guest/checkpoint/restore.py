@@ -124,7 +124,7 @@ class Restore:
         for part in parts:
             try:
                 delta = decode_state(part.state)
-                self.saved.apply(delta)
+                self.saved.apply(delta, len(part.state))
             except UnknownState as error:
                 raise Unrestorable(part.k, str(error)) from error
             if delta.get("versions", known) != known:

@@ -15,8 +15,6 @@ from nl2code_guest.checkpoint.workspace_index import Index
 #: What a new kernel imports ahead of the first cell, told from the libraries that a state needs.
 _DATA = frozenset(("numpy", "pandas", "pyarrow", "polars", "dateutil"))
 _ALL = frozenset(("scipy", "sklearn", "joblib", "matplotlib", "PIL", "mpl_toolkits", "seaborn", "statsmodels"))
-#: A state is full after this many.
-DELTAS = 50
 
 
 class WorkspaceChanges:
@@ -58,9 +56,8 @@ class SaveWork(NamedTuple):
     quota: Quota
     namespace: dict[str, Any]
     saved: SavedState
-    #: Variables to look at, and all there are.
+    #: Variables to look at.
     names: list[str]
-    present: frozenset[str]
     #: Ids of the components that are replaced or gone unless they prove unchanged.
     parts: set[str]
     cells: list[CellRecord]
@@ -80,10 +77,10 @@ class SaveWork(NamedTuple):
             if writer.bytes_put:
                 writer.commit()
         dropped = self.parts - result.unchanged
-        looked_at = set(self.names)
-        modules = {**_kept(saved.modules, self.present - looked_at), **result.modules}
-        full = saved.deltas >= DELTAS - 1 or not saved.versions
-        told = (part for part in saved.components if full or part.id in self.moved)
+        modules = {**self._kept(saved.modules), **result.modules}
+        full = saved.wants_full
+        held = saved.components.by_id
+        told = held.values() if full else [held[id] for id in self.moved if id in held]
         components = [part for part in told if part.id not in dropped] + result.components
         needed = {*modules.values(), *(saved.components.modules()), *_modules_of(result.components)}
         delta: dict[str, Any] = {
@@ -92,7 +89,7 @@ class SaveWork(NamedTuple):
             "components": components,
             "dropped": [] if full else sorted(dropped),
             "modules": modules,
-            "refused": {**_kept(saved.refused, self.present - looked_at), **result.refused},
+            "refused": {**self._kept(saved.refused), **result.refused},
             "versions": versions_of(needed),
             "cell": self.cells[-1],
             "earlier": self.cells[:-1],
@@ -114,9 +111,10 @@ class SaveWork(NamedTuple):
         }
         return Produced(delta, header, encode_state(delta))
 
-
-def _kept(held: dict[str, Any], names: frozenset[str] | set[str]) -> dict[str, Any]:
-    return {name: value for name, value in held.items() if name in names}
+    def _kept(self, held: dict[str, Any]) -> dict[str, Any]:
+        """What is known of names that are still there and were not looked at."""
+        looked_at = set(self.names)
+        return {name: known for name, known in held.items() if name in self.namespace and name not in looked_at}
 
 
 def _modules_of(components: list[Any]) -> set[str]:

@@ -24,6 +24,9 @@ from nl2code_guest.checkpoint.component import Component, Components, to_compone
 from nl2code_guest.checkpoint.workspace_index import Index, to_entry
 
 FORMAT = 1
+#: A state is full after this many, once they hold this share of the bytes of the last full one: so neither the reading
+#: of a chain nor the writing of full states grows beyond its share.
+DELTAS, SHARE = 50, 4
 #: Held here, since a cell may replace the functions of the module.
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 _decode = json.JSONDecoder().decode
@@ -73,13 +76,29 @@ class SavedState:
         self.versions: dict[str, str] = {}
         #: Deltas since the last full state.
         self.deltas = 0
+        #: Bytes of the last full state, and of the deltas since.
+        self._full_bytes = self._delta_bytes = 0
 
-    def apply(self, delta: dict[str, Any]) -> None:
-        """Adds what one save changed. Raises UnknownState for what none has written; the state is of no use then."""
+    @property
+    def wants_full(self) -> bool:
+        """Whether the next state should stand by itself."""
+        long = self.deltas >= DELTAS - 1 and self._delta_bytes * SHARE >= self._full_bytes
+        return long or not self.versions
+
+    def apply(self, delta: dict[str, Any], nbytes: int = 0) -> None:
+        """Adds what one save changed; `nbytes` is what the state takes, for one that is gone on from.
+
+        Raises:
+            UnknownState: no save has written it; the state is of no use then.
+        """
         try:
             self._apply(delta)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise UnknownState("A saved state is not of this version's form.") from error
+        if self.deltas == 0:
+            self._full_bytes, self._delta_bytes = nbytes, 0
+        else:
+            self._delta_bytes += nbytes
 
     def _apply(self, delta: dict[str, Any]) -> None:
         if not delta:

@@ -12,8 +12,10 @@ from __future__ import annotations
 import errno
 import os
 from base64 import b64decode, b64encode
+from collections.abc import Iterable
 from typing import Any, Literal, NamedTuple
 
+from nl2code_guest.checkpoint.bindings import Bindings
 from nl2code_guest.checkpoint.estimate import Estimate
 from nl2code_guest.checkpoint.forked_save import ForkedSave, SendSaved
 from nl2code_guest.checkpoint.forks import reseed
@@ -21,7 +23,7 @@ from nl2code_guest.checkpoint.manifests import MAX_STATE_BYTES
 from nl2code_guest.checkpoint.pickler import Refused, dump, load
 from nl2code_guest.checkpoint.quota import Quota
 from nl2code_guest.checkpoint.random_state import capture_random
-from nl2code_guest.checkpoint.reachability import EVERYTHING
+from nl2code_guest.checkpoint.reachability import EVERYTHING, has_foreign_threads
 from nl2code_guest.checkpoint.recompute import ReplayTools
 from nl2code_guest.checkpoint.restore import Restore, RestoreReport, Unrestorable
 from nl2code_guest.checkpoint.save_work import Produced, SaveWork, WorkspaceChanges
@@ -30,7 +32,7 @@ from nl2code_guest.checkpoint.segments import SegmentWriter
 from nl2code_guest.checkpoint.settings import Settings
 from nl2code_guest.checkpoint.steady import SteadyGround
 from nl2code_guest.checkpoint.tidying import Tidying
-from nl2code_guest.checkpoint.touched import Bindings, Touched, bindings, to_look_at, touched_by, variables
+from nl2code_guest.checkpoint.touched import Touched, to_look_at, touched_by
 from nl2code_guest.checkpoint.workspace_files import WorkspaceFiles
 from nl2code_guest.checkpoint.workspace_index import Index
 
@@ -92,7 +94,10 @@ class SessionState:
         self._changes = WorkspaceChanges()
         #: Cells that are in no state yet.
         self._cells: list[CellRecord] = []
-        self._before = Bindings({}, False)
+        #: The names as they were looked at last, after a cell; taken anew by the first one.
+        self._bindings: Bindings | None = None
+        #: Whether another thread has run since then.
+        self._threads = False
         #: A save under way: the child, and the cells and changes it has.
         self._fork: ForkedSave | None = None
         self._forked: tuple[list[CellRecord], WorkspaceChanges] = [], WorkspaceChanges()
@@ -127,7 +132,8 @@ class SessionState:
                 self._changes.add(captured.entries, captured.removed)
             except OSError:
                 pass
-            self._before = bindings(self._namespace)
+            self._bindings = self._bindings or Bindings(self._namespace)
+            self._threads = self._threads or has_foreign_threads()
             return encode_changes(self._changes.to_json()) if came else None
 
     def save(self, k: int, code: str, ms: float, tool_calls: int) -> SaveOutcome:
@@ -166,6 +172,7 @@ class SessionState:
             restore = Restore(self._folder, self._namespace, self._files, self._settings, self._replay_tools)
             report = restore.run(head, at_start, exact)
             self._saved, self._index, self._changes = restore.saved, restore.index, restore.changes
+            self._bindings = None
             return report
 
     def tidy(self) -> None:
@@ -179,7 +186,7 @@ class SessionState:
     def _save_cell(self, k: int, code: str, ms: float, tool_calls: int) -> SaveOutcome:
         unsure = bool(self._cells) or self._saves % VERIFY_EVERY == 0
         try:
-            touched = touched_by(code, f"<cell {k}>", self._before, self._namespace, self._saved)
+            touched = self._touched(k, code)
         except Exception:
             # A cell that is not noted would be missing from the next state.
             touched = Touched(frozenset(), frozenset(), frozenset((EVERYTHING,)))
@@ -195,8 +202,13 @@ class SessionState:
         # Only now can it fail: the next save knows of this cell.
         self._capture_workspace(k)
         look_at = (EVERYTHING,) if unsure else accessed
-        names, parts = to_look_at(look_at, touched.assigned | touched.deleted, self._namespace, self._saved)
-        return self._run(self._work(names, parts))
+        return self._run(self._work(look_at, touched.assigned | touched.deleted))
+
+    def _touched(self, k: int, code: str) -> Touched:
+        assert self._bindings is not None
+        rebound = self._bindings.look()
+        before, self._threads = self._threads, has_foreign_threads()
+        return touched_by(code, f"<cell {k}>", rebound, self._bindings, before or self._threads, self._saved)
 
     def _capture_workspace(self, k: int) -> None:
         with SegmentWriter(self._segments_folder, k, self._durable, self._quota) as writer:
@@ -208,7 +220,9 @@ class SessionState:
             self._changes.add(captured.entries, captured.removed)
             self._cells[-1] = self._cells[-1]._replace(wrote=True)
 
-    def _work(self, names: list[str], parts: set[str]) -> SaveWork:
+    def _work(self, accessed: Iterable[str], rebound: Iterable[str]) -> SaveWork:
+        assert self._bindings is not None
+        names, parts = to_look_at(accessed, rebound, self._namespace, self._bindings, self._saved)
         return SaveWork(
             self._segments_folder,
             self._durable,
@@ -216,7 +230,6 @@ class SessionState:
             self._namespace,
             self._saved,
             names,
-            frozenset(variables(self._namespace)),
             parts,
             self._cells,
             self._changes,
@@ -245,7 +258,7 @@ class SessionState:
     def _run_here(self, work: SaveWork) -> SaveOutcome:
         produced = work.produce(limited=True)
         self._send(*_to_send(produced))
-        self._saved.apply(produced.delta)
+        self._saved.apply(produced.delta, len(produced.data))
         self._tidying.told()
         self._cells, self._changes = [], WorkspaceChanges()
         self._idle = True
@@ -258,15 +271,14 @@ class SessionState:
         self._fork = None
         cells, changes = self._forked
         if outcome.kind == "saved":
-            self._saved.apply(decode_state(outcome.state))
+            self._saved.apply(decode_state(outcome.state), len(outcome.state))
             self._tidying.told()
             return None
         changes.add(self._changes.entries, self._changes.removed)
         self._cells, self._changes = cells + self._cells, changes
         if outcome.kind == "failed" and self._idle:
             try:
-                names, parts = to_look_at((EVERYTHING,), (), self._namespace, self._saved)
-                self._run_here(self._work(names, parts))
+                self._run_here(self._work((EVERYTHING,), ()))
             except Exception as error:
                 return Unsaved(_sentence(error) if isinstance(error, OSError) else str(error))
             return None

@@ -1,7 +1,8 @@
 """Which variables a save has to look at: those a cell may have touched, with all that hangs together with them.
 
-Rebinding is seen by comparing what the names are bound to before and after the cell; changes in place are told from
-code (`reachability.py`). The order of cost is that of what was touched, never that of the session.
+Rebinding is seen by comparing what the names are bound to before and after the cell (`bindings.py`); changes in place
+are told from code (`reachability.py`). But for that comparison the order of cost is that of what was touched, never
+that of the session.
 """
 
 from __future__ import annotations
@@ -9,20 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from nl2code_guest.checkpoint.reachability import EVERYTHING, closure, has_foreign_threads, names_in_cell
+from nl2code_guest.checkpoint.bindings import Bindings, Rebound, variables
+from nl2code_guest.checkpoint.reachability import EVERYTHING, closure, names_in_cell
 from nl2code_guest.checkpoint.saved_state import SavedState
-from nl2code_guest.checkpoint.serialise import NOT_SAVED
 
 #: What can't be changed in place.
 _ATOMS = frozenset((type(None), bool, int, float, complex, str, bytes, range))
-
-
-class Bindings(NamedTuple):
-    """What the names are bound to before a cell, by identity: nothing is kept alive by it."""
-
-    ids: dict[str, int]
-    #: Whether another thread may change variables meanwhile.
-    threads: bool
 
 
 class Touched(NamedTuple):
@@ -34,37 +27,33 @@ class Touched(NamedTuple):
     accessed: frozenset[str]
 
 
-def bindings(namespace: dict[str, Any]) -> Bindings:
-    """The bindings now."""
-    return Bindings({name: id(namespace[name]) for name in variables(namespace)}, has_foreign_threads())
+def touched_by(code: str, name: str, rebound: Rebound, bindings: Bindings, threads: bool, saved: SavedState) -> Touched:
+    """What the cell `code` did, which has just run under `name`.
 
-
-def variables(namespace: dict[str, Any]) -> list[str]:
-    """The names of a namespace that are variables of the session."""
-    return [name for name in namespace if type(name) is str and name not in NOT_SAVED]
-
-
-def touched_by(code: str, name: str, before: Bindings, namespace: dict[str, Any], saved: SavedState) -> Touched:
-    """What the cell `code` did, which has just run under `name`."""
-    now = {name: id(namespace[name]) for name in variables(namespace)}
-    assigned = frozenset(name for name, at in now.items() if before.ids.get(name) != at)
-    deleted = frozenset(name for name in before.ids if name not in now)
-    if before.threads or has_foreign_threads():
+    Args:
+        rebound: What the look after it has seen.
+        threads: Whether another thread may have changed variables meanwhile.
+    """
+    assigned, deleted = rebound
+    if threads:
         return Touched(assigned, deleted, frozenset((EVERYTHING,)))
     used = closure({*names_in_cell(code, name), *assigned, *deleted}, _reach(saved))
     if EVERYTHING in used:
         return Touched(assigned, deleted, frozenset((EVERYTHING,)))
-    return Touched(assigned, deleted, frozenset(name for name in used if name in now or name in deleted))
+    return Touched(assigned, deleted, frozenset(name for name in used if name in bindings or name in deleted))
 
 
 def to_look_at(
-    accessed: Iterable[str], rebound: Iterable[str], namespace: dict[str, Any], saved: SavedState
+    accessed: Iterable[str],
+    rebound: Iterable[str],
+    namespace: dict[str, Any],
+    bindings: Bindings,
+    saved: SavedState,
 ) -> tuple[list[str], set[str]]:
     """The names to pickle, and the ids of the components that they, or names that are gone, are part of."""
     found, rebound = set(accessed), set(rebound)
-    present = variables(namespace)
     if EVERYTHING in found:
-        return present, set(saved.components.by_id)
+        return variables(namespace), set(saved.components.by_id)
     # A component that refers to a definition by name, when the name means another one now.
     parts = saved.components.needing(rebound)
     by_name = saved.components.by_name
@@ -76,7 +65,7 @@ def to_look_at(
     for name in found | rebound:
         if name not in by_name and not _gave_up(name, rebound, saved):
             wanted.add(name)
-    return [name for name in present if name in wanted], parts
+    return bindings.in_order(wanted), parts
 
 
 def _is_atom(name: str, namespace: dict[str, Any]) -> bool:
