@@ -39,6 +39,47 @@ def test_a_table_that_is_only_laid_out_otherwise_is_the_same(session: SavedSessi
     assert "t had other values" in lost(session)["g"]
 
 
+def test_one_table_under_two_names_may_be_laid_out_otherwise_too(session: SavedSession) -> None:
+    session.run("import sys\nimport pandas as pd\nsys.shown = True")
+    shown = "if getattr(sys, 'shown', False):\n    t._consolidate_inplace()\n"
+    made = f"t = pd.DataFrame({{'a': [1.0, None]}})\nt['c'] = 3.0\nu = [t]\n{shown}g = (n for n in [1, 2])"
+    session.run(made).again()
+    assert (session.report["lost"], session.report["recomputed"]) == ([], ["g"])
+
+
+@pytest.mark.parametrize(
+    ("cell", "count"),
+    [
+        ("_ = Made()\nopen('wrote', 'w').close()", 2),
+        ("_ = Made()\nMade.seen = getattr(sys, 'here', None)", 2),
+        ("if not hasattr(sys, 'here'):\n    Made.count = 50", 1),
+    ],
+)
+def test_an_instance_has_the_class_of_now_when_a_cell_can_not_be_run_again(
+    session: SavedSession, cell: str, count: int
+) -> None:
+    made = "class Made:\n    count = 0\n    def __init__(self):\n        type(self).count += 1\nthing = Made()"
+    session.run(f"import sys\nsys.here = 1\n{made}")
+    session.run("g = (n for n in [Made, 2])\nnext(g), thing").run(cell).again()
+    assert "g" in lost(session)
+    session.run("print(type(thing).count, Made.count, type(thing) is Made)")
+    assert session.output == f"{count} {count} True\n"
+
+
+def test_an_instance_has_the_class_that_a_cell_changed_when_it_ran_again(session: SavedSession) -> None:
+    session.run("class Made:\n    count = 0\n    def __init__(self):\n        type(self).count += 1\nthing = Made()")
+    session.run("g = (n for n in [thing, type(thing).count])\nnext(g)").run("_ = Made()").again()
+    assert session.report["recomputed"] == ["g"]
+    session.run("print(type(thing).count, Made.count, type(thing) is Made, next(g))")
+    assert session.output == "2 2 True 1\n"
+
+
+def test_warnings_that_were_given_before_are_no_difference(session: SavedSession) -> None:
+    session.run("import warnings\ndef warn():\n    warnings.warn('beware')")
+    session.run("warn()\ng = (n for n in [1, 2])\nglobals().get('t')").again()
+    assert (session.report["lost"], session.report["recomputed"]) == ([], ["g"])
+
+
 def test_a_database_in_memory_is_filled_again_in_the_same_order(session: SavedSession) -> None:
     session.run("import sqlite3\ndb = sqlite3.connect(':memory:')\ncur = db.cursor()")
     session.run("rows = [(1, 'a'), (2, 'b')]").run("_ = cur.execute('create table t (n, s)')")

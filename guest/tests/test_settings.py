@@ -22,7 +22,7 @@ def freeze(value):
 def thaw(text):
     return pickle.loads(base64.b64decode(text))
 
-settings = Settings(sys.argv[1], freeze, thaw)
+settings = Settings(sys.argv[1], globals(), freeze, thaw)
 """
 
 
@@ -52,6 +52,26 @@ def test_an_untouched_process_has_nothing_to_save(tmp_path: Path) -> None:
     # The last three add filters and variables for their threads at their import.
     show = "print(sorted(set(found) - {'warning filters', 'environment'}))"
     assert python(tmp_path, libraries + show).strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("before", "text", "shown"),
+    [
+        ("", "beware", 0),
+        ("", "another", 1),
+        ("warnings.filterwarnings('default', message='x')", "beware", 1),
+        ("warnings.filterwarnings('always')", "beware", 1),
+    ],
+)
+def test_a_warning_that_was_shown_in_its_place_is_not_shown_again(
+    tmp_path: Path, before: str, text: str, shown: int
+) -> None:
+    warn = "exec(compile('warnings.warn(text)', '<cell>', 'exec'), globals(), {'text': text})"
+    cells = f"import warnings\ndef warn(text):\n    {warn}\n"
+    counted = f"seen = []\nwarnings.showwarning = lambda *told: seen.append(told)\nwarn({text!r})\nprint(len(seen))"
+    # As it is without a new process.
+    one = python(tmp_path, f"{cells}warn('beware')\nsettings.capture()\n{before}\n{counted}").strip()
+    assert (one, carried(tmp_path, f"{cells}warn('beware')\n{before}", cells + counted)) == (str(shown), str(shown))
 
 
 def test_a_filter_for_warnings_of_a_library_does_not_import_it(tmp_path: Path) -> None:

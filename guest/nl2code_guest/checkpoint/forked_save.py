@@ -17,12 +17,12 @@ import select
 import signal
 import sys
 import time
-import warnings
 from collections.abc import Callable
 from typing import Any, Literal, NamedTuple, NoReturn
 
 from nl2code_guest.checkpoint.fail_points import fail_point
 from nl2code_guest.checkpoint.manifests import MAX_STATE_BYTES
+from nl2code_guest.checkpoint.warnings_given import ignoring
 from nl2code_guest.system_calls import die_with_parent
 
 SendSaved = Callable[[dict[str, Any], bytes], None]
@@ -60,9 +60,8 @@ class ForkedSave:
         self._identity = _identity(self._fd)
         try:
             kernel = os.getpid()
-            with warnings.catch_warnings():
-                # Threads of BLAS stop at a fork by themselves.
-                warnings.simplefilter("ignore", DeprecationWarning)
+            # Threads of BLAS stop at a fork by themselves.
+            with ignoring(DeprecationWarning):
                 self._pid = _fork()
             if self._pid == 0:
                 self._save(produce, send, writer, seconds, kernel)

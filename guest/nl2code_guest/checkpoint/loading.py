@@ -1,7 +1,8 @@
 """Variables of saved states as live objects. A component is loaded once, whichever states name it.
 
-A component that keeps its id from one state to the next has not changed between them. So what a re-run cell gets as its
-input is the very object that the restored session has, as long as nothing has changed it since.
+A component that keeps its id from one state to the next has not changed between them, and where all that it needs has
+not changed either, its object is the same. So what a re-run cell gets as its input is the very object that the restored
+session has, as long as nothing has changed it since.
 """
 
 from __future__ import annotations
@@ -17,6 +18,9 @@ from nl2code_guest.checkpoint.reachability import EVERYTHING
 from nl2code_guest.checkpoint.saved_state import SavedState
 from nl2code_guest.checkpoint.segments import Segments
 
+_Key = frozenset[str]
+"""Ids of a component and of all that it leads to: an instance holds its class."""
+
 _CELL = re.compile(rb"<cell (\d{1,12})>")
 
 
@@ -29,7 +33,8 @@ class Loading:
     def __init__(self, segments: Segments, namespace: dict[str, Any]) -> None:
         self._segments = segments
         self._namespace = namespace
-        self._loaded: dict[str, dict[str, object]] = {}
+        #: With the id of the component itself.
+        self._loaded: dict[_Key, tuple[str, dict[str, object]]] = {}
         self._failed: dict[str, str] = {}
         self._underway: set[str] = set()
         #: Numbers of the cells that code in loaded variables comes from.
@@ -49,28 +54,32 @@ class Loading:
                 failed.update(dict.fromkeys(component.names, str(error)))
         return failed
 
-    def read_again(self, component: Component, state: SavedState) -> dict[str, object]:
-        """The variables of a component as new objects, put nowhere. Raises Unloadable and TornSegment."""
-        return load(
-            component.read_stream(self._segments), self._buffers(component), self._namespace, self._resolver(state)
-        )
+    def read_again(self, component: Component) -> dict[str, object]:
+        """The variables of a component as new objects, put nowhere. What it needs is what the namespace has.
 
-    def adopt(self, component: Component, values: dict[str, object]) -> None:
-        """Takes these objects for a component that they were shown to be equal to, unless it was loaded before."""
-        self._loaded.setdefault(component.id, values)
+        Raises Unloadable and TornSegment.
+        """
+        return load(component.read_stream(self._segments), self._buffers(component), self._namespace, self._bound)
+
+    def adopt(self, component: Component, state: SavedState, values: dict[str, object]) -> None:
+        """Takes these objects for a component of `state` that they were shown to be equal to."""
+        self._loaded[_key(component, state)] = component.id, values
 
     def forget(self, names: Collection[str]) -> None:
-        """Drops the objects of what holds these variables, in whichever state; EVERYTHING among them drops all."""
-        for id, values in list(self._loaded.items()):
-            if EVERYTHING in names or any(name in names for name in values):
-                del self._loaded[id]
+        """Drops the objects of what holds these variables, in whichever state, and of what leads to them.
+
+        EVERYTHING among them drops all.
+        """
+        ids = {id for id, values in self._loaded.values() if EVERYTHING in names or not values.keys().isdisjoint(names)}
+        self._loaded = {key: loaded for key, loaded in self._loaded.items() if key.isdisjoint(ids)}
 
     def _component(self, component: Component, state: SavedState) -> dict[str, object]:
-        found = self._loaded.get(component.id)
-        if found is None:
-            found = self._read(component, state)
-        self._namespace.update(found)
-        return found
+        key = _key(component, state)
+        loaded = self._loaded.get(key)
+        if loaded is None:
+            loaded = self._loaded[key] = component.id, self._read(component, state)
+        self._namespace.update(loaded[1])
+        return loaded[1]
 
     def _read(self, component: Component, state: SavedState) -> dict[str, object]:
         if component.id in self._failed:
@@ -87,8 +96,13 @@ class Loading:
         finally:
             self._underway.discard(component.id)
         self.cells.update(int(number) for number in _CELL.findall(stream))
-        self._loaded[component.id] = found
         return found
+
+    def _bound(self, name: str) -> object:
+        try:
+            return self._namespace[name]
+        except KeyError:
+            raise Unloadable(f"it needs {name!r}, which is not there") from None
 
     def _buffers(self, component: Component) -> list[memoryview]:
         return [
@@ -104,6 +118,17 @@ class Loading:
             return self._component(component, state)[name]
 
         return resolve
+
+
+def _key(component: Component, state: SavedState) -> _Key:
+    found = {component.id}
+    waiting = [*component.needs]
+    while waiting:
+        needed = state.components.by_name.get(waiting.pop())
+        if needed is not None and needed.id not in found:
+            found.add(needed.id)
+            waiting += needed.needs
+    return frozenset(found)
 
 
 def _in_order(names: Iterable[str], state: SavedState) -> list[Component]:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nl2code_guest.checkpoint.arrays import shared_owners
-from nl2code_guest.checkpoint.pickling import Pickling, given
+from nl2code_guest.checkpoint.pickling import Handler, Pickling, given
 from nl2code_guest.checkpoint.reached import links
 from nl2code_guest.checkpoint.reducers import add_libraries, handler_of
 from nl2code_guest.checkpoint.references import MAIN, follow
@@ -48,13 +48,17 @@ class Unloadable(Exception):
     """A stream that can't be turned into variables again; the message says why."""
 
 
-def dump(names: dict[str, object], namespace: dict[str, Any]) -> Pickled:
+def dump(
+    names: dict[str, object], namespace: dict[str, Any], handlers: Callable[[type], Handler | None] = handler_of
+) -> Pickled:
     """Pickles variables, all or none. Raises Refused when one of them holds what can't be saved.
+
+    `handlers` says who reduces which type; others than those of the save make a stream that is only to be compared.
 
     User code may run (`__reduce__`, `__getstate__`); whatever it raises is a refusal.
     """
     add_libraries()
-    pickling = Pickling(names, namespace, handler_of, frozenset())
+    pickling = Pickling(names, namespace, handlers, frozenset())
     try:
         with _no_collection():
             if any(map(is_lock, names.values())):
@@ -62,7 +66,7 @@ def dump(names: dict[str, object], namespace: dict[str, Any]) -> Pickled:
             pickling.write(dict(names))
             shared = shared_owners(pickling) if pickling.views else None
             if shared:
-                pickling = Pickling(names, namespace, handler_of, frozenset(shared))
+                pickling = Pickling(names, namespace, handlers, frozenset(shared))
                 pickling.write(dict(names))
             found = links(pickling)
     except BaseException as error:

@@ -14,15 +14,15 @@ from __future__ import annotations
 import contextlib
 import linecache
 import os
-import sys
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 from nl2code_guest import cell_timer
 from nl2code_guest.checkpoint.buffers import digest_of
 from nl2code_guest.checkpoint.canonical import is_same
 from nl2code_guest.checkpoint.component import Component
+from nl2code_guest.checkpoint.equality import is_equal
 from nl2code_guest.checkpoint.forks import reseed
 from nl2code_guest.checkpoint.history import History, Step
 from nl2code_guest.checkpoint.loading import Loading
@@ -292,35 +292,14 @@ class Recompute:
             raise _Failed(f"{names} did not come out as before when the cells were run again.") from None
         saved = [(buffer["readonly"], [chunk.hash for chunk in buffer["chunks"]]) for buffer in component.buffers]
         now = [(buffer.raw().readonly, digest_of(buffer)) for buffer in pickled.buffers]
-        same = saved == now and self._is_same(component, bytes(pickled.stream), after)
-        if not same and not self._is_equal_table(component, values, after):
-            raise _Failed(f"{names} had other values when the cells were run again.")
-        self._loading.adopt(component, values)
-
-    def _is_same(self, component: Component, stream: bytes, after: SavedState) -> bool:
-        if is_same(stream, component.read_stream(self._segments)):
-            return True
-        # Loading leaves the items of a set, say, in another order than they had; what the cell was given is loaded too.
-        try:
-            again = dump(self._loading.read_again(component, after), self._namespace)
-        except (Unloadable, Refused):
-            return False
-        return is_same(stream, bytes(again.stream))
-
-    def _is_equal_table(self, component: Component, values: dict[str, object], after: SavedState) -> bool:
-        """Whether a table of pandas that is pickled otherwise holds the same: showing one may move its blocks."""
-        pandas = sys.modules.get("pandas")
-        if pandas is None or len(values) != 1:
-            return False
-        name, value = cast("tuple[str, Any]", next(iter(values.items())))
-        if type(value) is not pandas.DataFrame and type(value) is not pandas.Series:
-            return False
-        try:
-            saved: Any = self._loading.read_again(component, after)[name]
-            # It compares the types of columns too.
-            return type(saved) is type(value) and value.attrs == saved.attrs and bool(value.equals(saved))
-        except (Unloadable, KeyError, AttributeError, TypeError, ValueError):
-            return False
+        if not (saved == now and is_same(bytes(pickled.stream), component.read_stream(self._segments))):
+            try:
+                same = is_equal(values, self._loading.read_again(component), self._namespace)
+            except (Unloadable, Refused):
+                same = False
+            if not same:
+                raise _Failed(f"{names} had other values when the cells were run again.")
+        self._loading.adopt(component, after, values)
 
     def _clear(self) -> None:
         for name in [name for name in self._namespace if name not in NOT_SAVED]:

@@ -20,11 +20,23 @@ from nl2code_guest.checkpoint.refusals import type_name
 from nl2code_guest.checkpoint.saved_state import RefusedVariable, SavedState
 from nl2code_guest.checkpoint.segments import SegmentWriter
 from nl2code_guest.checkpoint.unsaved_reach import reach_of
+from nl2code_guest.checkpoint.warnings_given import REGISTRY
 from nl2code_guest.time_limit import TooSlow, within
 
 #: The kernel's own, and Python's: not variables.
 NOT_SAVED = frozenset(
-    ("__builtins__", "__name__", "__doc__", "__loader__", "__spec__", "__package__", "__file__", "__annotate__")
+    (
+        "__builtins__",
+        "__name__",
+        "__doc__",
+        "__loader__",
+        "__spec__",
+        "__package__",
+        "__file__",
+        "__annotate__",
+        # A setting.
+        REGISTRY,
+    )
 )
 #: One variable may take this long to pickle, in the kernel itself; plus what its size needs.
 _SECONDS, _BYTES_PER_SECOND = 10.0, 4 << 20

@@ -85,7 +85,7 @@ class SessionState:
         self._send = send
         self._replay_tools = replay_tools
         self._ground = SteadyGround()
-        self._settings = Settings(workspace, self._freeze, self._thaw)
+        self._settings = Settings(workspace, namespace, self._freeze, self._thaw)
         self._files = WorkspaceFiles(workspace)
         self._quota = Quota((workspace, folder), quota_bytes)
         self._saved = SavedState()

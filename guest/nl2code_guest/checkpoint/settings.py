@@ -13,6 +13,7 @@ from typing import Any
 from nl2code_guest.checkpoint.library_settings import LIBRARIES
 from nl2code_guest.checkpoint.process_settings import process_settings
 from nl2code_guest.checkpoint.setting import Setting
+from nl2code_guest.checkpoint.warnings_given import warnings_given
 
 Freeze = Callable[[object], str]
 Thaw = Callable[[str], object]
@@ -24,10 +25,15 @@ _PLAIN = (str, int, float, bool, type(None))
 class Settings:
     """The settings of one kernel. Made before its first cell: what is set then is nothing to save."""
 
-    def __init__(self, workspace: str, freeze: Freeze, thaw: Thaw) -> None:
+    def __init__(self, workspace: str, namespace: dict[str, Any], freeze: Freeze, thaw: Thaw) -> None:
+        """`namespace` is that of the cells."""
         self._freeze = freeze
         self._thaw = thaw
-        self._kinds: dict[str, Setting] = {**process_settings(workspace), **LIBRARIES}
+        self._kinds: dict[str, Setting] = {
+            **process_settings(workspace),
+            **LIBRARIES,
+            "warnings given": warnings_given(namespace),
+        }
         #: What was frozen last, so that an unchanged value costs a comparison.
         self._frozen: dict[tuple[str, str], tuple[object, str]] = {}
 

@@ -94,6 +94,8 @@ class Storm {
   private async session(plan: SessionCells, nth: number, calm: Promise<Map<number, Seen>>): Promise<void> {
     const blows = blowsOf(plan, random(plan.seed ^ 0x5eed), nth);
     const { session } = await this.rig.client.start({ prompt: `Run ${wordOf(plan)}.`, strategy: 'codeact', approval: 'never', exposure: 'full', tools: ['append'], budget: { maxSteps: 2 * plan.cells.length + 4 } });
+    // The storm uses them up.
+    const words = blows.map(wordsOf).join(', ');
     const storm = new Weather(session, this.rig, this.effects, blows, this.report, (turn) => (this.shared = this.shared.then(turn)));
     const over = new AbortController();
     const blowing = storm.blow(over.signal);
@@ -108,7 +110,7 @@ class Storm {
     const cells = chain.walk(chain.head()).filter(({ record }) => record.kind === 'execute').map(({ record }) => JSON.parse(blobs.text(record.refs.observation!)) as CellObservation);
     const seen: Seen = { cells, effects: this.effects.of(session) };
     const reference = (await calm).get(plan.seed)!;
-    for (const difference of differences(plan, reference, seen)) this.report.differences.push(`seed ${plan.seed} (${blows.map(wordsOf).join(', ')}): ${difference}`);
+    for (const difference of differences(plan, reference, seen)) this.report.differences.push(`seed ${plan.seed} (${words}): ${difference}`);
   }
 }
 

@@ -37,5 +37,5 @@ function apart(want: string, have: string): string {
   let at = 0;
   while (at < want.length && want[at] === have[at]) at += 1;
   const from = Math.max(0, at - 60);
-  return `expected …${want.slice(from, at + 120)}… but saw …${have.slice(from, at + 120)}…`;
+  return `expected …${want.slice(from, at + 300)}… but saw …${have.slice(from, at + 300)}…`;
 }
