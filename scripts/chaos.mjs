@@ -2,9 +2,10 @@
 /**
  * Kills everything that a session runs on, as often as asked for:
  *
- *   node scripts/chaos.mjs [kernel | messages] [--runs N] [--seed S]
+ *   node scripts/chaos.mjs [kernel | long | messages] [--runs N] [--seed S]
  *
  * kernel    sessions of 64 cells whose kernel, sandbox, worker, server and tools are killed, against the same cells undisturbed
+ * long      sessions of 1,000 cells with at least twenty such kills, against the same cells undisturbed
  * messages  sessions that get decisions, follow-ups and stops at random moments while workers are killed
  * --runs N  how many, 10 when missing; each has its own seed, which it prints
  * --seed S  seed of the first; the one after it has the next number
@@ -23,7 +24,7 @@ for (const [name, value] of Object.entries(values)) {
   console.error(`--${name} is ${value}: give a whole number from 1.`);
   process.exit(64);
 }
-const FILES = { kernel: 'kernel', messages: 'random-moments' };
+const FILES = { kernel: 'kernel', long: 'long', messages: 'random-moments' };
 const file = FILES[positionals[0] ?? 'kernel'];
 if (file === undefined || positionals.length > 1) {
   console.error(`${positionals.join(' ')} is none of ${Object.keys(FILES).join(', ')}.`);

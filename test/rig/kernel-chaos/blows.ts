@@ -30,11 +30,17 @@ const APART = 2;
 const LAST_CELLS = 3;
 
 /**
- * The blows of a session. Each session gets a kill in the middle of a slow cell, up to four points, and kills of the rest in turn; `nth` is the
- * session's number, so that a few sessions together have seen everything.
+ * The blows of a session: of one round, or of several for a long one. `nth` is the session's number, so that a few sessions together have seen
+ * everything; the next round is as the next session.
  */
-export function blowsOf({ cells, slow }: SessionCells, random: Random, nth: number): Blow[] {
+export function blowsOf(plan: SessionCells, random: Random, nth: number, rounds = 1): Blow[] {
   const blows: Blow[] = [];
+  for (let round = 0; round < rounds; round += 1) addRound(blows, plan, random, nth + round);
+  return blows.sort((a, b) => a.cell - b.cell);
+}
+
+/** A kill in the middle of a slow cell, up to four points, and kills of the rest in turn. */
+function addRound(blows: Blow[], { cells, slow }: SessionCells, random: Random, nth: number): void {
   const add = (fits: (cell: number) => boolean, pauseMs: number, ...deeds: ({ kind: 'kill'; target: Target } | { kind: 'point'; point: Point })[]) => {
     const fitting = cells.map((_, cell) => cell).filter((cell) => cell > 3 && cell < cells.length - LAST_CELLS && fits(cell) && blows.every((blow) => Math.abs(blow.cell - cell) > APART));
     const cell = fitting[random.int(0, fitting.length - 1)];
@@ -52,7 +58,6 @@ export function blowsOf({ cells, slow }: SessionCells, random: Random, nth: numb
   }
   add((cell) => slow.has(cell), random.int(60, 350), { kind: 'kill', target: (['kernel', 'init', 'supervisor'] as const)[nth % 3]! });
   for (const target of ['kernel', 'kernel', TARGETS[nth % TARGETS.length]!, TARGETS[(nth + 3) % TARGETS.length]!] as const) add(() => true, random.int(0, 40), { kind: 'kill', target });
-  return blows.sort((a, b) => a.cell - b.cell);
 }
 
 const CALLS: ReadonlySet<Point> = new Set<Point>(['before-tool-call', 'tool-answered', 'effect-done-answer-lost']);

@@ -63,5 +63,8 @@ def _nl_digest():
         warnings.simplefilter("ignore")
         return {"names": {n: canon(main[n]) for n in names}, "files": files, "links": links, "shared": shared, "settings": settings, "random": state}
 
-print(json.dumps(_nl_digest(), sort_keys=True))
+_nl_text = json.dumps(_nl_digest(), sort_keys=True)
+# What follows may be too long to be shown whole.
+print(hashlib.sha256(_nl_text.encode()).hexdigest())
+print(_nl_text)
 `.trimStart();

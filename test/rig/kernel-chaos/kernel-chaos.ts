@@ -24,6 +24,8 @@ export interface ChaosOptions {
   cells: number;
   /** Sessions that share a server, workers and their deaths. */
   atOnce: number;
+  /** Rounds of blows in each session; 1 when missing. */
+  rounds?: number;
   /** Number of the first session, which decides what befalls it; 0 when missing. */
   first?: number;
   /** Package whose workers run, if not this one: for showing that what is broken is seen. */
@@ -45,7 +47,8 @@ export interface ChaosReport {
 }
 
 const POLL_MS = 4;
-const SESSION_MS = 150_000;
+const SESSION_MS = 120_000;
+const CELL_MS = 500;
 
 /** Runs all sessions, some at once. Differences are data, never thrown. */
 export async function runKernelChaos(options: ChaosOptions): Promise<ChaosReport> {
@@ -65,7 +68,7 @@ class Storm {
   private shared: Promise<void> = Promise.resolve();
 
   constructor(
-    options: ChaosOptions,
+    private readonly options: ChaosOptions,
     private readonly report: ChaosReport,
     private readonly plans: readonly SessionCells[],
     private readonly first: number,
@@ -92,17 +95,18 @@ class Storm {
   }
 
   private async session(plan: SessionCells, nth: number, calm: Promise<Map<number, Seen>>): Promise<void> {
-    const blows = blowsOf(plan, random(plan.seed ^ 0x5eed), nth);
+    const blows = blowsOf(plan, random(plan.seed ^ 0x5eed), nth, this.options.rounds);
     const { session } = await this.rig.client.start({ prompt: `Run ${wordOf(plan)}.`, strategy: 'codeact', approval: 'never', exposure: 'full', tools: ['append'], budget: { maxSteps: 2 * plan.cells.length + 4 } });
     // The storm uses them up.
     const words = blows.map(wordsOf).join(', ');
     const storm = new Weather(session, this.rig, this.effects, blows, this.report, (turn) => (this.shared = this.shared.then(turn)));
     const over = new AbortController();
     const blowing = storm.blow(over.signal);
-    const end = await Promise.race([this.rig.end(session), delay(SESSION_MS, null, { ref: false })]);
+    const limitMs = SESSION_MS + plan.cells.length * CELL_MS;
+    const end = await Promise.race([this.rig.end(session), delay(limitMs, null, { ref: false })]);
     over.abort();
     await blowing;
-    if (end === null) throw new Error(`not over after ${SESSION_MS / 1000} s; last event ${JSON.stringify(this.rig.store.at(session).readEvents().events.at(-1))}`);
+    if (end === null) throw new Error(`not over after ${limitMs / 1000} s; last event ${JSON.stringify(this.rig.store.at(session).readEvents().events.at(-1))}`);
     this.report.perSession.push(storm.effective);
     this.report.midCell.push(storm.midCell);
     this.report.midCommit.push(storm.midCommit);
