@@ -67,7 +67,7 @@ export class Exposures {
     if (exposure === 'schema' || (request.inputs.length > 0 && !newest)) return { lens: schemaLens(known, library), seen: last };
     // Values, which types and shapes do without.
     for (const { categories } of seen) known.addAll(categories);
-    const key = sha256(JSON.stringify(['exposure', call.session, words.inputs ?? request.inputs]));
+    const key = sha256(JSON.stringify(['exposure', folder.forked?.first ?? call.session, words.inputs ?? request.inputs]));
     return { lens: maskedLens(new Mask({ sensitive: seen, known, library, key })), seen: last };
   }
 

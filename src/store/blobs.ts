@@ -3,7 +3,7 @@ import { closeSync, existsSync, fdatasyncSync, linkSync, openSync, readFileSync,
 import { join } from 'node:path';
 import type { Hash, TextRef } from '../session/json.js';
 import { Nl2codeError } from '../session/error-table.js';
-import { syncFolder, writeTemporary, writing, type Durability } from './file.js';
+import { shareFile, syncFolder, writeTemporary, writing, type Durability } from './file.js';
 
 /** Hex SHA-256 of bytes or UTF-8 text. */
 export const sha256 = (bytes: string | Uint8Array): Hash => createHash('sha256').update(bytes).digest('hex');
@@ -108,6 +108,12 @@ export class Blobs {
   /** Makes a blob appear under another path without copying where the file system allows it. */
   link(hash: Hash, to: string): void {
     linkSync(this.path(hash), to);
+  }
+
+  /** Shares blobs of another session; one that is not there is left out. */
+  takeOver(hashes: Iterable<Hash>, from: Blobs): void {
+    for (const hash of hashes) if (existsSync(from.path(hash))) shareFile(from.path(hash), this.path(hash), this.durability);
+    syncFolder(this.folder, this.durability);
   }
 
   private remember(hash: Hash, text: string): void {

@@ -18,7 +18,7 @@ import type { StepCall } from '../session/step.js';
 import { addSpent, NOTHING_SPENT, type Spent } from '../session/usage.js';
 import type { StepRecord } from '../session/step-record.js';
 import { sha256 } from './blobs.js';
-import { linkIfAbsent, syncFolder, writeTemporary, writing, type Durability } from './file.js';
+import { linkIfAbsent, shareFile, syncFolder, writeTemporary, writing, type Durability } from './file.js';
 import { memoKey } from './memo-key.js';
 
 /** A record with its name. */
@@ -153,6 +153,16 @@ export class Chain {
       const [usd, tokens, parent] = readFileSync(join(this.memos, name), 'utf8').split(' ');
       return wanted(name.split('.')[0]!, parent!) ? [{ usd: Number(usd) || 0, tokens: Number(tokens) || 0 }] : [];
     });
+  }
+
+  /** Goes on from records of another chain, oldest first and from its first one, into this empty one: its steps up to there are answered from the memo. */
+  takeOver(links: readonly Link[], from: Chain): void {
+    for (const { hash, record } of links) {
+      shareFile(join(from.records, hash), join(this.records, hash), this.durability);
+      linkIfAbsent(join(this.records, hash), join(this.memos, memoKey(record as unknown as StepCall)));
+    }
+    for (const folder of [this.records, this.memos]) syncFolder(folder, this.durability);
+    this.point(links.at(-1)!.hash, 0);
   }
 
   record(hash: Hash): StepRecord {

@@ -1,5 +1,6 @@
 import { existsSync, mkdirSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import type { Hash } from '../session/json.js';
 import type { StepKind } from '../session/step.js';
 import { Blobs, sha256 } from './blobs.js';
 import { Chain } from './chain.js';
@@ -7,7 +8,17 @@ import { EventWriter, readEvents } from './event-log.js';
 import { syncFolder, type Durability } from './file.js';
 import { ToolMemo } from './tool-memo.js';
 
-/** Everything kept of one session: `sessions/<name>/{blobs,records,memo,events,tools,head,summary.json,inputs,truth,sandbox,verify}`. */
+/** The session that a fork was made of, and where. */
+export interface ForkedFrom {
+  session: string;
+  /** The last record that both have, and the last cell up to it; -1 when there is none. */
+  record: Hash;
+  cell: number;
+  /** The session that began by itself: the one that what both have seen was masked for. */
+  first: string;
+}
+
+/** Everything kept of one session: `sessions/<name>/{blobs,records,memo,events,tools,head,forked.json,summary.json,inputs,truth,sandbox,verify}`. */
 export class SessionFolder {
   readonly blobs: Blobs;
   readonly chain: Chain;
@@ -51,6 +62,15 @@ export class SessionFolder {
   /** Size of an admitted file; undefined when it is not there. */
   bytesOf(parent: string, name: string): number | undefined {
     return statSync(join(parent, name), { throwIfNoEntry: false })?.size;
+  }
+
+  /** Where a forked session comes from; undefined for one that began by itself. */
+  get forked(): ForkedFrom | undefined {
+    try {
+      return JSON.parse(readFileSync(join(this.path, 'forked.json'), 'utf8')) as ForkedFrom;
+    } catch {
+      return undefined;
+    }
   }
 
   /** Host folder of the session's sandbox. */

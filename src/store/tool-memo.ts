@@ -13,7 +13,7 @@ import { canonical } from '../session/canonical.js';
 import { Nl2codeError } from '../session/error-table.js';
 import type { Hash, Json } from '../session/json.js';
 import { sha256 } from './blobs.js';
-import { linkIfAbsent, syncFolder, writeTemporary, writing, type Durability } from './file.js';
+import { linkIfAbsent, shareFile, syncFolder, writeTemporary, writing, type Durability } from './file.js';
 
 /** One call of a cell: cells and calls are counted from 0. */
 export interface CallPlace {
@@ -124,6 +124,27 @@ export class ToolMemo {
       if (answered && (answered.ok || answered.error.type !== UNCERTAIN)) return [];
       return [{ call: place.call, name: (answered ?? this.begun(place))!.name }];
     });
+  }
+
+  /**
+   * Takes over what the calls of cells up to `last` asked another session's tools, and were told; never what makes its keys. A call that has no
+   * answer there gets the one that is given: its effect is the other session's, so nothing may be done again here.
+   */
+  takeOver(from: ToolMemo, last: number, unanswered: (place: CallPlace, begun: BegunCall) => AnsweredCall): void {
+    const calls = from.names().filter((name) => {
+      const [, k] = /^(\d+)\.\d+\.(?:begun-\d+|answered)$/.exec(name) ?? [];
+      return k !== undefined && Number(k) <= last;
+    });
+    if (calls.length === 0) return;
+    mkdirSync(this.folder, { recursive: true, mode: 0o700 });
+    for (const name of calls) shareFile(join(from.folder, name), join(this.folder, name), this.durability);
+    for (const k of new Set(calls.map((name) => Number.parseInt(name, 10)))) {
+      for (const place of this.places(k)) {
+        const begun = this.begun(place);
+        if (begun && !this.answered(place)) this.answer(place, unanswered(place, begun));
+      }
+    }
+    syncFolder(this.folder, this.durability);
   }
 
   private record(place: CallPlace): ToolCallRecord {

@@ -9,6 +9,7 @@ type Place = Pick<ToolRequest, 'k' | 'call' | 'name'>;
 export const WHY_UNKNOWN = {
   died: 'its worker ended before it was told the answer',
   over: 'its cell ended before it answered',
+  forked: 'it had no answer when the session was forked',
   late: (seconds: number) => `it did not answer within ${seconds} s`,
 };
 
@@ -50,7 +51,7 @@ export function bridgeSentences(names: readonly string[]): string[] {
   const place = { k: 0, call: 0, args: null };
   const general = [noSuchTool('', []), noSuchTool('', names), tooManyCalls(0), tooManyBytes(0), 'ToolError', 'NonDeterministicReplay', 'Uncertain', 'nl2code.tools'];
   const each = (name: string) => [
-    ...[WHY_UNKNOWN.died, WHY_UNKNOWN.over, WHY_UNKNOWN.late(0)].map((why) => unknownEffect({ ...place, name }, why).message),
+    ...[WHY_UNKNOWN.died, WHY_UNKNOWN.over, WHY_UNKNOWN.forked, WHY_UNKNOWN.late(0)].map((why) => unknownEffect({ ...place, name }, why).message),
     otherCall({ ...place, name }, name, null),
     noAnswerRecorded({ ...place, name }),
     failed(name, 'it gave no reason'),

@@ -82,6 +82,15 @@ test('an edit of a script that the model knows is known whole', () => {
   expect(lens([edit('LIMIT = 6\nprint("Zwxvutq")\n')], 'schema').verification(verified(''), 'LIMIT = 6\nprint("Zwxvutq")\n')).not.toHaveProperty('hidesScript');
 });
 
+test('a fork hides a value under the placeholder that its past has for it, another session under another one', () => {
+  opened();
+  const before = shown('Zwxvutq');
+  const of = (session: string) => exposures.lens({ call: { session, facts: [] } as unknown as StepCall<'execute'>, folder, past }, { ...asked, exposure: 'masked' }, null).lens.live('Zwxvutq');
+  expect(of('fork')).not.toBe(before);
+  writeFileSync(join(folder.path, 'forked.json'), JSON.stringify({ session: 'another', record: 'h1', cell: 0, first: 's' }));
+  expect(of('fork')).toBe(before);
+});
+
 test('a category of the inputs may be read under masked, and under schema is a value like any other', () => {
   opened({ categories: ['Qwertyson'] });
   const raised: CellObservation = { kind: 'cell', k: 1, ended: 'error', stdout: text(''), stderr: text(''), result: null, displays: [], error: { type: 'KeyError', message: "'Qwertyson'", traceback: '' }, ms: 1 };
