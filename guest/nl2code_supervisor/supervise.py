@@ -28,6 +28,7 @@ from .launch import ON_LINUX, LaunchError, Sandbox, end, start
 from .memory_watch import MemoryWatch
 from .process_table import boot_id, start_time
 from .run_folder import RunFolder, State
+from .shared_segments import settle
 from .spec import Spec
 from .streams import SOCKET, Streams
 
@@ -95,6 +96,7 @@ class Supervisor:
         _empty(f"{spec.folder}/scratch")
         if spec.isolation == "none":
             return
+        settle(f"{spec.folder}/checkpoint")
         for name in ("workspace", "checkpoint", "scratch", "run"):
             give(f"{spec.folder}/{name}", self._uid)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import mmap
 import os
 import subprocess
 import sys
@@ -23,6 +24,7 @@ from nl2code_supervisor.launch import LaunchError, Sandbox, start
 from nl2code_supervisor.memory_watch import MemoryWatch
 from nl2code_supervisor.process_table import cells, descendants, session, start_time
 from nl2code_supervisor.run_folder import RunFolder, State
+from nl2code_supervisor.shared_segments import settle
 from nl2code_supervisor.spec import SpecError, parse_spec, read_spec
 
 GUEST = Path(__file__).parent.parent
@@ -299,3 +301,33 @@ def _until(done: Callable[[], bool]) -> None:
     while not done():
         assert time.monotonic() < end
         time.sleep(0.01)
+
+
+def test_what_somebody_may_still_write_to_is_replaced_by_a_copy_before_a_sandbox_starts(layout: Path) -> None:
+    folder = layout / "checkpoint" / "segments"
+    folder.mkdir()
+    open_, mapped, closed, own = (folder / f"{n}-0123456789ab-0.segment" for n in range(4))
+    for file in (open_, mapped, closed, own):
+        file.write_bytes(file.name.encode() * 1000)
+    root = os.getuid() == 0
+    if root:
+        os.chown(own, 1_900_000_000, -1)
+    (folder / "7-0123456789ab-0.segment").symlink_to(layout)
+    os.mkfifo(folder / "8-0123456789ab-0.segment")
+    before = {file: file.stat().st_ino for file in (open_, mapped, closed, own)}
+    with open_.open("r+b") as writer, own.open("r+b"), mapped.open("r+b") as file:
+        memory = mmap.mmap(file.fileno(), 0)
+        file.close()
+        for path in before:
+            path.chmod(0o444)
+        settle(str(layout / "checkpoint"))
+        writer.write(b"altered")
+        memory[:7] = b"altered"
+        memory.close()
+    # Nobody else shares anything.
+    assert [path.stat().st_ino == ino for path, ino in before.items()] == [not root, not root, True, True]
+    for path in (open_, mapped) if root else ():
+        assert path.read_bytes() == path.name.encode() * 1000
+        assert path.stat().st_mode & 0o777 == 0o444
+    assert len(os.listdir(folder)) == 6
+    settle(str(layout / "nothing"))

@@ -2,7 +2,8 @@
  * Gives a new sandbox folder the committed past of another, up to a cell. Host side; the other may be alive and run code meanwhile.
  * Invariants:
  * (1) the fork is there whole or not at all;
- * (2) what it shares with its parent neither sandbox can write to: as root both see read-only files of root, else each has its own copy;
+ * (2) what it shares with its parent neither sandbox can write to: as root both see read-only files of root, else each has its own copy. What code
+ *     had open for writing before, the supervisor replaces when the fork starts (`shared_segments.py`);
  * (3) nothing is read through a link that a cell left, and nothing that a manifest or segment holds is run or believed here.
  */
 import { randomBytes } from 'node:crypto';

@@ -63,6 +63,20 @@ for component in map(to_component, decode_state(read_manifest(sys.argv[1] + '/ma
     expect(existsSync(outside)).toBe(false);
   });
 
+  it.runIf(process.getuid?.() === 0)('can be written to by nobody once a fork of it has started, whatever was open before', async () => {
+    const open = await box.run('import os, glob\nheld = [os.open(path, os.O_RDWR) for path in glob.glob("/checkpoint/segments/*.segment")]\nlen(held)');
+    expect(Number(open.reply.result?.text['text/plain']?.text)).toBeGreaterThan(0);
+    const fork = rig.sandbox({ isolation: 'bubblewrap' });
+    await forkCheckpoint(box.spec.folder, 1, fork.spec.folder);
+    expect((await fork.run('kept', { k: 2 })).reply.result?.text['text/plain']?.text).toBe('1');
+    const folder = join(fork.spec.folder, 'checkpoint', 'segments');
+    const bytes = () => Buffer.concat(readdirSync(folder).filter((name) => name.endsWith('.segment')).sort().map((name) => readFileSync(join(folder, name))));
+    const before = bytes();
+    expect(await box.value('sum(os.pwrite(fd, b"altered", 0) for fd in held) > 0')).toBe('True');
+    expect(bytes().equals(before)).toBe(true);
+    for (const { spec } of [box, fork]) await rig.kernels.end(spec);
+  });
+
   it('runs it nowhere when it is forked, told of, reaped or rolled back', async () => {
     const to = join(rig.root, `fork-of-${box.spec.id}`);
     expect(await forkCheckpoint(box.spec.folder, 1, to)).toEqual({ head: 1 });
