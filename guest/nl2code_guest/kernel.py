@@ -19,6 +19,7 @@ from nl2code_guest import bridge
 from nl2code_guest.bridge import ToolCall, ToolResult
 from nl2code_guest.checkpoint import fail_points
 from nl2code_guest.checkpoint.fail_points import fail_point
+from nl2code_guest.checkpoint.machine_trouble import is_passing
 from nl2code_guest.checkpoint.session_state import SessionState, Unrestorable, Unsaved
 from nl2code_guest.executor import Executor
 from nl2code_guest.frames import Frame
@@ -125,6 +126,14 @@ class Kernel:
             report = self._state.restore(frame.header["head"], frame.body or None, frame.header["exact"])
         except Unrestorable as error:
             self._channel.send({"type": "unrestorable", "k": error.k, "message": error.message})
+            return
+        except OSError as error:
+            why = error.strerror or str(error)
+            if is_passing(error) or frame.header["head"] < 0:
+                self._channel.send({"type": "unready", "message": why})
+            else:
+                message = f"What was saved with cell {frame.header['head']} can't be brought back: {why}."
+                self._channel.send({"type": "unrestorable", "k": frame.header["head"], "message": message})
             return
         self._guard.install()
         self._channel.send({"type": "restored", "report": report})

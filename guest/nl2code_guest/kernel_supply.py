@@ -2,8 +2,8 @@
 
 Owns the zygote and the kernel's process; `Cells` owns what runs in it. A kernel is asked for ahead, so that the next
 cell finds one. Invariants: (1) a kernel is given a cell only after it said that it is restored; (2) a state that can't
-be restored, or kills its kernel too often, is given up for an older one; (3) nothing that a dead kernel started is
-left.
+be restored, or kills its kernel too often, is given up for an older one; trouble of the machine is not the state's; (3)
+nothing that a dead kernel started is left.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from nl2code_guest.ledger import Ledger
 from nl2code_guest.options import WARM, Options
 from nl2code_guest.restore_report import RestoreReport, checked_report, empty_report
 from nl2code_guest.system_calls import kill_descendants
+from nl2code_guest.texts import bound, clean
 from nl2code_guest.zygote_link import ZygoteLink
 from nl2code_guest.zygote_start import StartedZygote
 
@@ -29,6 +30,7 @@ from nl2code_guest.zygote_start import StartedZygote
 _DEATH_S = 0.5
 #: A restore that says nothing for so long does not come to an end.
 RESTORE_S = 600.0
+_MAX_WHY_CHARS = 400
 #: Deaths in a row before anything was achieved.
 _MAX_DEATHS = 3
 
@@ -253,6 +255,8 @@ class KernelSupply:
             self._on_restored(kernel, frame.header.get("report"))
         elif kernel.restoring_since is not None and kind == "unrestorable":
             self._on_unrestorable(frame.header)
+        elif kernel.restoring_since is not None and kind == "unready":
+            self._on_unready(kernel, frame.header)
         else:
             self._user.on_kernel_frame(frame)
 
@@ -273,6 +277,17 @@ class KernelSupply:
         self._ledger.fall_back(k, message)
         self._user.on_head_moved()
         self.replace()
+
+    def _on_unready(self, kernel: KernelLink, header: dict[str, Any]) -> None:
+        message = header.get("message")
+        if not isinstance(message, str):
+            raise FrameError("The kernel can't restore and does not say why.")
+        # Nothing is lost, and an older state would meet the same: the next cell that is asked for tries again.
+        kernel.kill()
+        self._forget_kernel()
+        saved, why = self._ledger.saved, bound(clean(message), _MAX_WHY_CHARS)["text"]
+        what = f"The state after cell {saved}" if saved >= 0 else "The workspace before the first cell"
+        self._user.on_no_kernel(f"{what} can't be brought back at present: {why}.")
 
     def _on_wire_end(self, error: FrameError | None) -> None:
         if self.kernel and error:

@@ -6,9 +6,9 @@
 | `SAVE = "forked"` | a child saves once `child-goes` lies in the checkpoint, and fails once `child-fails` does |
 | `REPLAY = k` | a restore asks the tool `replayed` in the name of cell k and binds the answer to `replayed` |
 
-A file `unrestorable` in the checkpoint holds the number of a manifest that can't be restored, `dies` the number of
-restores that end the kernel; with `saved-and-dead` the kernel is killed when a state was sent. `asked` appears there
-when a restore has asked its tool.
+A file `unrestorable` in the checkpoint holds the number of a manifest that can't be restored, `trouble` that of an
+error of the system which every restore meets, `dies` the number of restores that end the kernel; with `saved-and-dead`
+the kernel is killed when a state was sent. `asked` appears there when a restore has asked its tool.
 """
 
 from __future__ import annotations
@@ -218,6 +218,9 @@ class SessionState:
             k = int((self._folder / "unrestorable").read_text())
             if head >= k:
                 raise Unrestorable(k, f"A segment of cell {k} is damaged.")
+        with contextlib.suppress(FileNotFoundError):
+            number = int((self._folder / "trouble").read_text())
+            raise OSError(number, os.strerror(number))
         with contextlib.suppress(FileNotFoundError):
             left = int((self._folder / "dies").read_text())
             if left:

@@ -19,7 +19,7 @@ import types
 from collections.abc import Iterator
 from typing import Any
 
-from nl2code_guest.checkpoint import fail_points, forked_save, recompute, serialise, session_state
+from nl2code_guest.checkpoint import fail_points, forked_save, recompute, recompute_marker, serialise, session_state
 from nl2code_guest.checkpoint.session_state import SessionState, Unrestorable, Unsaved
 from nl2code_guest.executor import Executor
 from nl2code_guest.interrupt import Guard
@@ -76,6 +76,13 @@ class Kernel:
                 attribute,
                 value,
             )
+        if number := int(os.environ.get("MARKER_TROUBLE", "0")):
+
+            def fail(*_args: object) -> None:
+                raise OSError(number, os.strerror(number))
+
+            marker: Any = recompute_marker.RecomputeMarker
+            marker.write = fail
         sys.modules["toolbox"] = module = types.ModuleType("toolbox")
         module.__dict__.update(ask=self._tool, __spec__=json.__spec__)
 

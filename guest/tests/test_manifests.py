@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import resource
@@ -198,6 +199,20 @@ def test_what_can_not_be_read_back_is_not_written(folder: str) -> None:
     with pytest.raises(ValueError, match="state of 67108865 bytes"):
         write_manifest(folder, header(0, None), [], bytes((64 << 20) + 1), durable=False)
     assert newest(folder) is None
+
+
+@pytest.mark.parametrize(("number", "kind"), [(errno.EIO, Torn), (errno.EMFILE, OSError), (errno.EACCES, Torn)])
+def test_a_manifest_that_can_not_be_opened_now_is_not_torn(
+    folder: str, monkeypatch: pytest.MonkeyPatch, number: int, kind: type[Exception]
+) -> None:
+    commit_all(folder, 0, 1)
+
+    def fail(*_args: object, **_more: object) -> int:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "open", fail)
+    with pytest.raises(kind):
+        read_manifest(folder, 1)
 
 
 def test_links_pipes_and_folders_in_place_of_a_manifest_are_torn(folder: str, tmp_path: Path) -> None:

@@ -29,7 +29,10 @@ LOADERS = {
     "pandas",
 }
 #: Of what saves and restores, this reads bytes and runs nothing.
-HARMLESS = {"nl2code_guest.checkpoint", "nl2code_guest.checkpoint.fail_points", "nl2code_guest.checkpoint.manifests"}
+HARMLESS = {
+    "nl2code_guest.checkpoint",
+    *(f"nl2code_guest.checkpoint.{name}" for name in ("fail_points", "machine_trouble", "manifests")),
+}
 WHO = ["nl2code_guest.init", "nl2code_supervisor.__main__", "nl2code_supervisor.supervise"]
 
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+import resource
+import shutil
 from pathlib import Path
 
 import pytest
-from harness import Start
+from harness import Start, kill
 
 from nl2code_guest.restore_report import MAX_BYTES, MAX_NAMES, checked_report
 
@@ -108,6 +112,86 @@ def test_a_state_that_kills_every_kernel_that_restores_it_is_given_up(start_plai
     done = second.run("x")
     assert done.text == "0"
     assert done.restored and "killed 3 kernels" in done.restored["notes"][0]
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EMFILE, errno.EIO])
+def test_trouble_of_the_machine_at_a_restore_costs_no_state_and_the_cell_can_be_asked_again(
+    start_plain: Start, number: int
+) -> None:
+    guest = start_plain()
+    guest.run("x = 0")
+    guest.run("x = 1")
+    guest.kill()
+    (guest.checkpoint / "trouble").write_text(str(number))
+    second = start_plain()
+    # More often than a state may kill kernels.
+    for _ in range(4):
+        second.stream.ask(2, "x")
+        refused = second.stream.answer()
+        assert (refused["code"], refused["k"], refused["head"]) == ("busy", 2, 1)
+        assert refused["message"] == f"The state after cell 1 can't be brought back at present: {os.strerror(number)}."
+    (guest.checkpoint / "trouble").unlink()
+    second.next = 2
+    done = second.run("x")
+    assert (done.text, done.agains) == ("1", [])
+    assert done.restored and (done.restored["head"], done.restored["notes"]) == (1, [])
+
+
+def test_a_cell_whose_kernel_died_runs_again_when_trouble_of_the_machine_has_passed(start_plain: Start) -> None:
+    guest = start_plain()
+    pid = guest.kernel_pid()
+    code = (
+        guest.once()
+        + "\nopen('left', 'a').write('x')\nimport os, time\nwhile not os.path.exists('go'): time.sleep(0.01)"
+    )
+    guest.ask(code)
+    guest.until_traces(1)
+    (guest.checkpoint / "trouble").write_text(str(errno.ENOSPC))
+    kill(pid)
+    refused = guest.stream.answer()
+    assert (refused["code"], refused["k"], refused["head"]) == ("busy", 1, 0)
+    (guest.checkpoint / "trouble").unlink()
+    guest.stream.ask(1, code)
+    guest.until_traces(2)
+    (guest.workspace / "go").touch()
+    done = guest.stream.done()
+    assert (done.ended, done.agains) == ("ok", [2])
+    assert guest.run("open('left').read()").text == "'x'"
+
+
+def test_an_error_that_is_not_the_machines_gives_the_state_up_and_says_why(start_plain: Start) -> None:
+    guest = start_plain()
+    guest.run("x = 0")
+    guest.kill()
+    (guest.checkpoint / "trouble").write_text(str(errno.EACCES))
+    second = start_plain()
+    second.stream.ask(1, "x")
+    assert (second.stream.answer()["head"], second.welcome["head"]) == (-1, 0)
+    # Nothing is older than that.
+    second.stream.ask(0, "x = 0")
+    refused = second.stream.answer()
+    assert (refused["code"], "Permission denied" in refused["message"]) == ("busy", True)
+    (guest.checkpoint / "trouble").unlink()
+    done = second.run("x = 0")
+    assert done.restored
+    assert done.restored["notes"] == ["What was saved with cell 0 can't be brought back: Permission denied."]
+
+
+def test_a_kernel_without_descriptors_to_restore_with_costs_no_state(start: Start) -> None:
+    guest = start()
+    folder = "/".join(["deep"] * 100)
+    guest.run(f"import os\nos.makedirs({folder!r})\nopen({folder + '/file'!r}, 'w').write('kept')\nx = 1")
+    guest.kill()
+    shutil.rmtree(guest.workspace / "deep")
+    second = start(limits={resource.RLIMIT_NOFILE: 64})
+    second.stream.ask(1, "x")
+    refused = second.stream.answer()
+    assert (refused["code"], "Too many open files" in refused["message"]) == ("busy", True)
+    second.kill()
+    third = start()
+    assert third.welcome["head"] == 0
+    third.next = 1
+    assert third.run(f"x, open({folder + '/file'!r}).read()").text == "(1, 'kept')"
 
 
 def test_a_torn_manifest_is_passed_over(start: Start) -> None:

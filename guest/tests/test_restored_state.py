@@ -14,6 +14,7 @@ from saved_session import SavedSession, entries
 from nl2code_guest.checkpoint.compaction import moved_chunks
 from nl2code_guest.checkpoint.manifests import chain, read_manifest, write_manifest
 from nl2code_guest.checkpoint.saved_state import SavedState, decode_state
+from nl2code_guest.checkpoint.verified_record import VerifiedRecord
 
 BIG = "import os\nbig = [os.urandom(200_000) for _ in range(3)]\nsmall = [1]"
 
@@ -42,6 +43,18 @@ def test_the_report_tells_what_is_there(session: SavedSession) -> None:
     assert report == {
         "head": 0, "variables": 5, "recomputed": ["g"], "unproved": [], "lost": [], "notes": []
     }  # fmt: skip
+
+
+def test_a_file_whose_contents_turn_out_to_be_cut_gives_the_state_up(session: SavedSession) -> None:
+    session.run("x = 1").run("import os\nopen('file', 'wb').write(os.urandom(200_000)).bit_length()")
+    (path,) = (session.checkpoint / "segments").glob("*.segment")
+    path.write_bytes(path.read_bytes()[:1000])
+    # As when it was found whole and the disk has lost it since.
+    VerifiedRecord(str(path.parent)).add(path.name.removesuffix(".segment"), path.stat())
+    (session.workspace / "file").unlink()
+    answer = restored(session, 1)
+    assert answer["unrestorable"] == 1 and "ends before" in answer["message"], answer
+    assert restored(session, 0)["variables"] == 1
 
 
 def test_a_cut_or_altered_segment_names_the_first_cell_that_is_not_to_be_had(session: SavedSession) -> None:

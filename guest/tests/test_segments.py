@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import resource
 import signal
@@ -14,7 +15,9 @@ from pathlib import Path
 import pytest
 
 from nl2code_guest.checkpoint import segment_writer, segments, verified_record
+from nl2code_guest.checkpoint.buffers import Chunk
 from nl2code_guest.checkpoint.manifests import Torn
+from nl2code_guest.checkpoint.mapping import map_buffer
 from nl2code_guest.checkpoint.segments import Location, Segments, SegmentWriter, TornSegment
 
 LARGE = bytes(range(256)) * 1024
@@ -291,6 +294,31 @@ def test_a_rename_that_fails_takes_the_renamed_segments_back(folder: str, monkey
         put(folder, b"a" * 10, b"b" * 10)
     assert len(done) == 1
     assert left(folder) == []
+
+
+@pytest.mark.parametrize(("number", "kind"), [(errno.EIO, TornSegment), (errno.EMFILE, OSError)])
+def test_what_the_disk_does_not_give_back_is_torn_and_what_the_process_can_not_read_now_is_not(
+    folder: str, monkeypatch: pytest.MonkeyPatch, number: int, kind: type[Exception]
+) -> None:
+    # Nothing that is mapped is read.
+    place = put(folder, b"small")[0]
+    segments = Segments(folder)
+    segments.read(place)
+
+    def fail(*_args: object) -> int:
+        raise OSError(number, os.strerror(number))
+
+    for name in ("pread", "preadv"):
+        monkeypatch.setattr(os, name, fail)
+    (Path(folder) / "verified").unlink()
+    for read in (
+        lambda: segments.read(place),
+        lambda: Segments(folder).verify([place.segment]),
+        lambda: map_buffer(segments, [Chunk("", *place)], 5, False),
+    ):
+        with pytest.raises(kind) as told:
+            read()
+        assert type(told.value) is kind and os.strerror(number) in str(told.value)
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import mmap
 import os
@@ -14,6 +15,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -585,6 +587,31 @@ def test_a_full_disk_at_a_restore_leaves_no_half_written_file(room: Room) -> Non
     assert (room.top / "large").read_bytes() == b"changed"
     room.restore()
     assert (room.top / "large").stat().st_size == 3 * MIB
+
+
+def test_on_a_full_disk_what_has_to_go_goes_first(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    (room.top / "inner").mkdir()
+    for name in ("a", "grown", "inner/grown", "inner/kept"):
+        (room.top / name).write_text(name)
+    room.save()
+    before = room.tree()
+    (room.top / "a").write_text("else")
+    for name in ("grown", "inner/grown", "inner/junk"):
+        (room.top / name).write_text("far too much")
+    real = file_contents.write_contents
+
+    def write(*what: Any) -> None:
+        if any(path.read_bytes() == b"far too much" for path in room.top.rglob("*") if path.is_file()):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        real(*what)
+
+    monkeypatch.setattr(workspace_restore, "write_contents", write)
+    (room.top / "inner" / "kept").unlink()
+    with pytest.raises(OSError):
+        room.restore(keep=True)
+    assert (room.top / "inner" / "junk").exists() and (room.top / "grown").read_text() == "far too much"
+    room.restore()
+    assert room.tree() == before
 
 
 def test_a_restore_that_was_cut_off_is_repaired_by_the_next(room: Room) -> None:

@@ -14,7 +14,7 @@ from collections.abc import MutableMapping, Sequence
 from nl2code_guest.checkpoint.buffers import MAX_CHUNK_BYTES, Chunk
 from nl2code_guest.checkpoint.file_copy import copy_range
 from nl2code_guest.checkpoint.mapping import runs
-from nl2code_guest.checkpoint.segment_format import TornSegment
+from nl2code_guest.checkpoint.segment_format import Location, TornSegment, reading
 from nl2code_guest.checkpoint.segment_writer import SegmentWriter
 from nl2code_guest.checkpoint.segments import Segments
 
@@ -96,7 +96,7 @@ def write_contents(fd: int, chunks: Sequence[Chunk], segments: Segments) -> None
                 if os.fstat(source).st_size < run.offset + run.length:
                     raise TornSegment(f"The segment {run.segment} ends before {run.offset + run.length}.")
                 if copy_range(source, run.offset, fd, at, run.length) is None:
-                    _copy_through_memory(source, run.offset, fd, at, run.length)
+                    _copy_through_memory(source, run, fd, at)
             finally:
                 os.close(source)
         at += run.length
@@ -128,11 +128,12 @@ def _end_of_hole(fd: int, at: int, size: int) -> int:
     return size if data >= size else data // MAX_CHUNK_BYTES * MAX_CHUNK_BYTES
 
 
-def _copy_through_memory(source: int, offset: int, target: int, at: int, length: int) -> None:
-    buffer = memoryview(bytearray(min(length, MAX_CHUNK_BYTES)))
-    end = offset + length
+def _copy_through_memory(source: int, run: Location, target: int, at: int) -> None:
+    buffer = memoryview(bytearray(min(run.length, MAX_CHUNK_BYTES)))
+    offset, end = run.offset, run.offset + run.length
     while offset < end:
-        view = _read(source, buffer[: end - offset], offset)
+        with reading(run.segment):
+            view = _read(source, buffer[: end - offset], offset)
         while view:
             written = os.pwrite(target, view, at)
             view, at, offset = view[written:], at + written, offset + written

@@ -5,8 +5,8 @@ from __future__ import annotations
 import errno
 import os
 
-#: The file system, the kernel or the sandbox has no such copy.
-_NONE_HERE = (errno.EXDEV, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL, errno.EPERM, errno.ETXTBSY)
+#: The file system, the kernel or the sandbox has no such copy; of an error of a disk nobody knows whose disk it is.
+_NONE_HERE = (errno.EXDEV, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL, errno.EPERM, errno.ETXTBSY, errno.EIO)
 
 
 def copy_range(source: int, at: int, target: int, to: int, length: int) -> int | None:

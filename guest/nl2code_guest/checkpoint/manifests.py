@@ -28,6 +28,7 @@ Laws:
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import re
@@ -37,6 +38,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nl2code_guest.checkpoint.fail_points import fail_point
+from nl2code_guest.checkpoint.machine_trouble import is_passing
 from nl2code_guest.folder_sync import sync_folder
 from nl2code_guest.frames import MAX_HEADER_BYTES, encode_header
 
@@ -220,6 +222,8 @@ def _read(path: str) -> memoryview:
                 raise Torn(f"The manifest {path!r} is no file, or larger than any manifest.")
             return memoryview(file.read(found.st_size))
     except OSError as error:
+        if is_passing(error) and error.errno != errno.EIO:
+            raise
         raise Torn(f"The manifest {path!r} can't be read: {error.strerror}.") from error
 
 

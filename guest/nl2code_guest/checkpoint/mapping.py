@@ -21,7 +21,7 @@ import weakref
 from collections.abc import Sequence
 
 from nl2code_guest.checkpoint.buffers import Chunk
-from nl2code_guest.checkpoint.segment_format import Location, TornSegment
+from nl2code_guest.checkpoint.segment_format import Location, TornSegment, reading
 from nl2code_guest.checkpoint.segment_writer import MIN_MAPPED_BYTES
 from nl2code_guest.checkpoint.segments import Segments
 
@@ -62,8 +62,9 @@ def map_buffer(segments: Segments, chunks: Sequence[Chunk], nbytes: int, readonl
             start, end = mapped_part(run, at) if mappable else (run.length, run.length)
             if start < end and not _map(memory[at + start : at + end], fd, run.offset + start):
                 start = end = run.length
-            _read(memory[at : at + start], fd, run.offset)
-            _read(memory[at + end : at + run.length], fd, run.offset + end)
+            with reading(run.segment):
+                _read(memory[at : at + start], fd, run.offset)
+                _read(memory[at + end : at + run.length], fd, run.offset + end)
         finally:
             os.close(fd)
         at += run.length

@@ -26,6 +26,7 @@ from nl2code_guest.checkpoint.equality import is_equal
 from nl2code_guest.checkpoint.forks import reseed
 from nl2code_guest.checkpoint.history import History, Step
 from nl2code_guest.checkpoint.loading import Loading
+from nl2code_guest.checkpoint.machine_trouble import is_full, is_passing
 from nl2code_guest.checkpoint.manifests import Torn
 from nl2code_guest.checkpoint.pickler import Refused, Unloadable, dump
 from nl2code_guest.checkpoint.random_state import capture_random, restore_random
@@ -188,6 +189,9 @@ class Recompute:
         try:
             compared = self._run_step(at, step, touched)
         except (_Failed, Unloadable, Torn, UnknownState, OSError) as error:
+            # A full disk is the session's own affair, for which it needs a kernel.
+            if isinstance(error, OSError) and is_passing(error) and not is_full(error):
+                raise
             # The cells may have changed what they were given.
             self._loading.forget(touched)
             reason = str(error) if isinstance(error, _Failed) else f"What cell {step.k} used can't be had: {error}."

@@ -7,6 +7,7 @@ mapped; what neither way brings back becomes `Lost`.
 
 from __future__ import annotations
 
+import contextlib
 import linecache
 import os
 import time
@@ -16,6 +17,7 @@ from typing import Any
 from nl2code_guest.checkpoint.history import History
 from nl2code_guest.checkpoint.loading import Loading
 from nl2code_guest.checkpoint.lost import Lost, describe
+from nl2code_guest.checkpoint.machine_trouble import is_full
 from nl2code_guest.checkpoint.manifests import Manifest, Torn, chain, numbers, read_manifest
 from nl2code_guest.checkpoint.random_state import restore_random
 from nl2code_guest.checkpoint.reachability import assignment_in_cell
@@ -34,6 +36,7 @@ RestoreReport = dict[str, Any]
 """`{"head", "variables", "recomputed", "unproved", "lost": [{"name", "type", "cell", "message"}], "notes", "ms"}`."""
 
 _DIED = "The kernel ended each time when the cells that made it were run again."
+_NOT_RUN_AGAIN = "The cells that made it can't be run again"
 
 
 _OUTSIDE_LOST = "What came into the workspace from outside before the last cell could not be read."
@@ -76,7 +79,13 @@ class Restore:
         self.changes = WorkspaceChanges()
 
     def run(self, head: int, at_start: bytes | None, exact: bool) -> RestoreReport:
-        """Does it. Raises Unrestorable, with everything as it was."""
+        """Does it. Raises Unrestorable, and OSError; another kernel has to do all of it again then."""
+        try:
+            return self._run(head, at_start, exact)
+        except Torn as error:
+            raise Unrestorable(head, str(error)) from error
+
+    def _run(self, head: int, at_start: bytes | None, exact: bool) -> RestoreReport:
         began = time.perf_counter()
         self._head = head
         manifest = self._read(head, at_start)
@@ -188,7 +197,12 @@ class Restore:
         if self._marker.attempts >= MOST_ATTEMPTS:
             return Recomputed({}, set(), dict.fromkeys(wanted, _DIED))
         self._marker.attempts += 1
-        self._marker.write(self._marker.workspace)
+        try:
+            self._marker.write(self._marker.workspace)
+        except OSError as error:
+            if not is_full(error):
+                raise
+            return Recomputed({}, set(), dict.fromkeys(wanted, f"{_NOT_RUN_AGAIN}: {error.strerror}."))
         moves = _WorkspaceMoves(self._files, self._segments, self.index, self._marker, head.k + 1)
         work = Recompute(
             History(self._manifests, head),
@@ -200,9 +214,16 @@ class Restore:
             self._replay_tools,
         )
         try:
-            found = work.run(wanted)
-        finally:
-            self.index = moves.back()
+            try:
+                found = work.run(wanted)
+            finally:
+                self.index = moves.back()
+        except OSError:
+            # It was no death: the next kernel puts the workspace back, and has as many attempts as this one.
+            self._marker.attempts -= 1
+            with contextlib.suppress(OSError):
+                self._marker.write(self._marker.workspace)
+            raise
         self._settings.restore(self.saved.settings)
         self._marker.remove()
         return found

@@ -9,9 +9,12 @@ in `.tmp`; nobody reads that.
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import re
 import struct
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import xxhash
@@ -30,6 +33,17 @@ _TRAILER_BYTES = _NUMBERS.size + 32
 
 class TornSegment(Torn):
     """A segment is missing, cut or altered; the message is one sentence."""
+
+
+@contextlib.contextmanager
+def reading(name: str) -> Iterator[None]:
+    """Around reads of that segment: what its disk does not give back is as good as altered and raises TornSegment."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno != errno.EIO:
+            raise
+        raise TornSegment(f"The segment {name} can't be read: {error.strerror}.") from error
 
 
 class Location(NamedTuple):

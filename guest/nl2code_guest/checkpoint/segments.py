@@ -33,6 +33,7 @@ from nl2code_guest.checkpoint.segment_format import (
     is_name,
     path_of,
     read_table,
+    reading,
 )
 from nl2code_guest.checkpoint.segment_writer import SegmentWriter
 from nl2code_guest.checkpoint.verified_record import VerifiedRecord
@@ -53,7 +54,7 @@ class Segments:
         """A descriptor of a whole segment; the caller closes it.
 
         Raises:
-            TornSegment: the segment is missing, cut or altered.
+            TornSegment: the segment is missing, cut, altered or on a damaged part of the disk.
             OSError: this process can't open or read files at present.
         """
         path = path_of(self.folder, name)
@@ -66,7 +67,8 @@ class Segments:
             if not stat.S_ISREG(found.st_mode):
                 raise TornSegment(f"The segment {name} is not a file.")
             if not self._verified.holds(name, found):
-                _verify(name, fd, found.st_size)
+                with reading(name):
+                    _verify(name, fd, found.st_size)
                 self._verified.add(name, found)
         except BaseException:
             os.close(fd)
@@ -89,8 +91,9 @@ class Segments:
         for name, indices in itertools.groupby(order, key=lambda index: locations[index].segment):
             fd = self.open(name)
             try:
-                for index in indices:
-                    found[index] = _read(fd, locations[index])
+                with reading(name):
+                    for index in indices:
+                        found[index] = _read(fd, locations[index])
             finally:
                 os.close(fd)
         return [found[index] for index in range(len(locations))]

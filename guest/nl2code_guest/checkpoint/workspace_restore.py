@@ -5,7 +5,8 @@ Laws:
    written beside its place and renamed into it, so that no file that has another name elsewhere is changed.
 2. Everything goes by descriptors of the folders on the way. No link is followed: not one in the workspace, not one
    that takes a folder's place meanwhile. Nothing outside of the workspace is touched.
-3. A restore that is cut off is repaired by the next one, which does all of it again.
+3. A restore that is cut off is repaired by the next one, which does all of it again. On a full disk what has to go goes
+   first.
 4. What the index does not know about is removed, but for links to inputs, which are the host's, and `__pycache__`,
    which goes only when a file beside it changed. What is opaque stays as it is.
 5. With `keep`, what stands in the workspace came there since and stays, whatever it is: only what is missing is
@@ -23,6 +24,7 @@ from nl2code_guest.checkpoint.fail_points import fail_point
 from nl2code_guest.checkpoint.file_contents import has_contents, write_contents
 from nl2code_guest.checkpoint.folder_access import enter_to_change, remove
 from nl2code_guest.checkpoint.input_links import InputLinks
+from nl2code_guest.checkpoint.machine_trouble import is_full
 from nl2code_guest.checkpoint.segments import Segments
 from nl2code_guest.checkpoint.workspace_index import (
     FileEntry,
@@ -62,7 +64,14 @@ def restore_workspace(
     restore = _Restore(index, segments, inputs, keep)
     top = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        restore.folder(top, "")
+        try:
+            restore.folder(top, "")
+        except OSError as error:
+            if keep or not is_full(error):
+                raise
+            # What has to go may be what fills the disk.
+            restore.clear(top, "")
+            restore.folder(top, "")
         restore.stamp()
     finally:
         os.close(top)
@@ -104,6 +113,25 @@ class _Restore:
         if "__pycache__" in present and len(self.written) + len(self.removed) > changes:
             # Python takes byte code for current when a source has its size and its second.
             remove("__pycache__", fd)
+
+    def clear(self, fd: int, prefix: str) -> None:
+        """Removes what an open folder should not hold, and files that are certainly others than they should be."""
+        wanted = set(self._names.get(prefix, ()))
+        for name in os.listdir(fd):
+            path = prefix + name
+            found = os.stat(name, dir_fd=fd, follow_symlinks=False)
+            entry = self.index[path] if name in wanted else None
+            if isinstance(entry, FolderEntry) and stat.S_ISDIR(found.st_mode):
+                inner = enter_to_change(name, fd)
+                try:
+                    self.clear(inner, path + "/")
+                finally:
+                    os.close(inner)
+            elif isinstance(entry, FileEntry):
+                if not stat.S_ISREG(found.st_mode) or found.st_size != entry.size:
+                    self._remove(fd, name, path)
+            elif entry is None and name != "__pycache__" and not (prefix == "" and self._inputs.is_one(name, fd)):
+                self._remove(fd, name, path)
 
     def stamp(self) -> None:
         """Gives the files that were written or compared their new stamps."""
