@@ -100,8 +100,12 @@ class Journal:
         self._append({"type": "at-start", "k": k}, changes)
 
     def end(self, k: int, sha: str) -> None:
-        """Records that `k` has a result that no manifest holds yet. Raises OSError."""
-        self._append({"type": "ended", "k": k, "sha": sha})
+        """Records that `k` has a result that no manifest holds yet. Raises OSError.
+
+        The next record takes it to the disk: the reply would wait for that, beside whatever a child is saving, and all
+        that a loss of power can do meanwhile is to count one run more.
+        """
+        self._append({"type": "ended", "k": k, "sha": sha}, synced=False)
 
     def dirty(self, k: int) -> None:
         """Records that the workspace is not what the manifest of `k`, written next, will say. Raises OSError."""
@@ -122,11 +126,11 @@ class Journal:
 
     # --- records ---------------------------------------------------------------------------------------------------
 
-    def _append(self, record: dict[str, Any], body: bytes = b"") -> None:
+    def _append(self, record: dict[str, Any], body: bytes = b"", synced: bool = True) -> None:
         data = _sealed(pack_frame(encode_header({**record, "session": self._session, "epoch": self.epoch}), body))
         self._make_room(len(data))
         _write_at(self._fd, data, self._length)
-        if self._durable:
+        if self._durable and synced:
             os.fdatasync(self._fd)
         self._length += len(data)
         self._take(record, body, data)
