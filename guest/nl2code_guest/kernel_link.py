@@ -21,7 +21,7 @@ from typing import Any
 from nl2code_guest.cell_output import Stream
 from nl2code_guest.frames import Frame, FrameError, encode_frame
 from nl2code_guest.saves import Saves, saves_pair
-from nl2code_guest.system_calls import is_exiting
+from nl2code_guest.system_calls import has_stopped, is_exiting
 from nl2code_guest.wire import Wire
 
 _PIPE_BYTES = 256 << 10
@@ -75,7 +75,7 @@ class KernelLink:
     @property
     def ready(self) -> bool:
         """Whether it can be given a cell."""
-        return self.pid is not None and self.restoring_since is None and not self.is_dead()
+        return self.pid is not None and self.restoring_since is None and not self.has_stopped()
 
     def restore(self, head: int, exact: bool, at_start: bytes | None) -> None:
         """Asks for the state after cell `head`; answered by `restored` or `unrestorable`."""
@@ -97,13 +97,9 @@ class KernelLink:
         self.send({"type": "interrupt", "k": k})
         self._signal(signal.SIGINT)
 
-    def is_dead(self) -> bool:
-        """Whether the process has ended, also before its end was handled."""
-        assert self.pid is not None
-        try:
-            return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
-        except ChildProcessError:
-            return True
+    def has_stopped(self) -> bool:
+        """Whether the process does nothing any more, also before its end is seen."""
+        return self.pid is not None and has_stopped(self.pid)
 
     def is_dying(self) -> bool:
         """Whether the process is on its way out, or gone."""

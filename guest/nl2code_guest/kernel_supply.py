@@ -101,6 +101,10 @@ class KernelSupply:
 
     def need(self) -> None:
         """A cell waits for a kernel: asks for one, if none is there or on its way."""
+        kernel = self.kernel
+        if kernel and kernel.restoring_since is None and kernel.has_stopped() and self._ledger.is_saved:
+            # Not after a state on its way, which a child may still send. The status is of no use: it ran no cell.
+            self._on_death(kernel, 0)
         if self.kernel is None:
             self._ask(self._user.wanted_imports() or "bare")
 

@@ -67,12 +67,23 @@ def _stat_fields(pid: int | str) -> list[bytes]:
         return stat.read().rpartition(b")")[2].split()
 
 
-def is_exiting(pid: int) -> bool:
+def is_exiting(pid: int | str) -> bool:
     """Whether Linux has begun to end this process, or has ended it: what it holds is closed bit by bit."""
     try:
         return bool(int(_stat_fields(pid)[6]) & _PF_EXITING)
     except OSError:
         return True
+
+
+def has_stopped(pid: int) -> bool:
+    """Whether no thread of this process runs any code of its own any more. Giving gigabytes back takes a while."""
+    if not is_exiting(pid):
+        return False
+    try:
+        threads = os.listdir(f"/proc/{pid}/task")
+    except OSError:
+        return True
+    return all(is_exiting(f"{pid}/task/{thread}") for thread in threads)
 
 
 def _descendants(of: int, spared: Callable[[int], bool]) -> list[int]:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import resource
+import signal
 from pathlib import Path
 
 import pytest
 from harness import Guest, Start, children, kill, until_gone
+
+from nl2code_guest.system_calls import has_stopped
 
 WAIT = "\nimport time\ntime.sleep(60)"
 
@@ -51,6 +55,20 @@ def test_a_kernel_killed_between_two_cells_is_missed_by_nobody(guest: Guest) -> 
     guest.run("x = 1")
     kill(guest.kernel_pid())
     assert guest.run("x").text == "1"
+
+
+def test_a_cell_is_not_given_to_a_kernel_that_only_gives_its_memory_back(guest: Guest) -> None:
+    half = 1 << 29
+    guest.run(
+        "import ctypes\nlibc = ctypes.CDLL(None)\nlibc.malloc.restype = ctypes.c_void_p\n"
+        f"libc.memset(ctypes.c_void_p(libc.malloc({half})), 1, {half})\ndel libc\nx = 1"
+    )
+    pid = guest.kernel_pid()
+    os.kill(pid, signal.SIGKILL)
+    while not has_stopped(pid):
+        pass
+    done = guest.run("x")
+    assert (done.text, done.agains) == ("1", [])
 
 
 def test_a_cell_that_ran_and_was_not_saved_has_its_result_once(guest: Guest) -> None:

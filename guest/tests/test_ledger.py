@@ -16,7 +16,7 @@ from nl2code_guest.checkpoint.manifests import newest, numbers, read_manifest, w
 from nl2code_guest.frames import FrameError
 from nl2code_guest.ledger import Ledger, LedgerError, Result, State
 from nl2code_guest.reply import died_reply
-from nl2code_guest.system_calls import is_exiting
+from nl2code_guest.system_calls import has_stopped, is_exiting
 
 
 def result(k: int, pending: bool = False) -> Result:
@@ -285,10 +285,21 @@ def test_everything_ends_with_the_control_socket(start: Start) -> None:
 
 def test_a_process_that_ends_is_told_from_one_that_goes_on() -> None:
     process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
-    assert not is_exiting(process.pid)
+    assert not is_exiting(process.pid) and not has_stopped(process.pid)
     process.kill()
     # Its end is not taken note of, so it stays as a zombie.
     os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
-    assert is_exiting(process.pid)
+    assert is_exiting(process.pid) and has_stopped(process.pid)
     process.communicate()
-    assert is_exiting(process.pid)
+    assert is_exiting(process.pid) and has_stopped(process.pid)
+
+
+def test_a_process_goes_on_while_any_thread_of_it_does() -> None:
+    code = "import ctypes, threading\nthreading.Thread(target=input).start()\nctypes.CDLL(None).pthread_exit(None)"
+    process = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE)
+    while not is_exiting(process.pid):
+        assert process.poll() is None
+    assert not has_stopped(process.pid)
+    process.kill()
+    process.communicate()
+    assert has_stopped(process.pid)
