@@ -1,8 +1,12 @@
-"""The guest with `plain_state` in the place of `SessionState`; its options are the guest's."""
+"""The guest with `plain_state` in the place of `SessionState`; its options are the guest's.
+
+`RESTORE_S` in its environment is how long a restore may say nothing.
+"""
 
 from __future__ import annotations
 
 import importlib.util
+import os
 import sys
 from pathlib import Path
 
@@ -16,6 +20,9 @@ if __name__ == "__main__":
     sys.modules[NAME] = module
     spec.loader.exec_module(module)
     zygote = first_zygote(sys.argv[1:])
+    from nl2code_guest import kernel_supply
     from nl2code_guest.init import main
+
+    kernel_supply.RESTORE_S = float(os.environ.get("RESTORE_S", kernel_supply.RESTORE_S))
 
     main(sys.argv[1:], zygote)

@@ -7,8 +7,9 @@
 | `REPLAY = k` | a restore asks the tool `replayed` in the name of cell k and binds the answer to `replayed` |
 
 A file `unrestorable` in the checkpoint holds the number of a manifest that can't be restored, `trouble` that of an
-error of the system which every restore meets, `dies` the number of restores that end the kernel; with `saved-and-dead`
-the kernel is killed when a state was sent. `asked` appears there when a restore has asked its tool.
+error of the system which every restore meets, `dies` and `hangs` the number of restores that end the kernel or never
+end; with `saved-and-dead` the kernel is killed when a state was sent. `asked` appears there when a restore has asked
+its tool.
 """
 
 from __future__ import annotations
@@ -226,6 +227,11 @@ class SessionState:
             if left:
                 (self._folder / "dies").write_text(str(left - 1))
                 os._exit(9)
+        with contextlib.suppress(FileNotFoundError):
+            left = int((self._folder / "hangs").read_text())
+            if left:
+                (self._folder / "hangs").write_text(str(left - 1))
+                signal.pause()
 
     def _look(self) -> dict[str, str]:
         files = (path for path in self._workspace.rglob("*") if path.is_file() and not path.is_symlink())

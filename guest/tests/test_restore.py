@@ -194,6 +194,48 @@ def test_a_kernel_without_descriptors_to_restore_with_costs_no_state(start: Star
     assert third.run(f"x, open({folder + '/file'!r}).read()").text == "(1, 'kept')"
 
 
+def test_a_restore_that_does_not_end_is_ended_and_done_once_more(start_plain: Start) -> None:
+    guest = start_plain()
+    guest.run("x = 0")
+    guest.run("x = 1")
+    guest.kill()
+    (guest.checkpoint / "hangs").write_text("1")
+    second = start_plain(env={"RESTORE_S": "2"})
+    second.next = 2
+    done = second.run("x")
+    assert (done.text, (guest.checkpoint / "hangs").read_text()) == ("1", "0")
+    assert done.restored and done.restored["notes"] == []
+
+
+def test_a_state_whose_restore_never_ends_is_given_up_after_three_kernels(start_plain: Start) -> None:
+    guest = start_plain()
+    guest.run("x = 0")
+    guest.run("x = 1")
+    guest.kill()
+    (guest.checkpoint / "hangs").write_text("3")
+    second = start_plain(env={"RESTORE_S": "2"})
+    second.stream.ask(2, "x")
+    refused = second.stream.answer()
+    assert (refused["code"], refused["head"], (guest.checkpoint / "hangs").read_text()) == ("conflict", 0, "0")
+    second.next = 1
+    assert second.run("x").text == "0"
+
+
+def test_a_restore_that_waits_for_its_host_has_all_the_time_there_is(start_plain: Start) -> None:
+    guest = start_plain()
+    guest.run("REPLAY = 0")
+    guest.kill()
+    second = start_plain(env={"RESTORE_S": "2"})
+    second.stream.ask(1, "replayed")
+    call = second.stream.tool()
+    second.stream.sock.settimeout(3)
+    with pytest.raises(TimeoutError):
+        second.stream.receive()
+    second.stream.sock.settimeout(60)
+    second.stream.reply(call, "late")
+    assert second.stream.done().text == "'late'"
+
+
 def test_a_torn_manifest_is_passed_over(start: Start) -> None:
     guest = start()
     for k in range(3):
