@@ -27,6 +27,7 @@ def fresh(text: str) -> str:
         ([1 << 70, 1 << 70, 2.5, 2.5], [int(str(1 << 70)), 1 << 70, float("2.5"), 2.5]),
         ([b"abc", b"abc"], [bytes(bytearray(b"abc")), b"abc"]),
         ([["x"], ["x"]], [[fresh("x")], [fresh("x")]]),
+        (["x", "x", float("nan")], ["x", fresh("x"), float("nan")]),
     ],
 )
 def test_the_identity_of_values_does_not_count(one: object, other: object) -> None:

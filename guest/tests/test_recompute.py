@@ -69,6 +69,14 @@ def test_a_table_that_is_only_laid_out_otherwise_is_the_same(session: SavedSessi
     assert "t had other values" in lost(session)["g"]
 
 
+def test_labels_that_say_in_a_buffer_more_that_none_is_missing_are_the_same(session: SavedSession) -> None:
+    session.run("import sys\nimport pandas as pd\nsys.shown = True\nraw = pd.DataFrame({'w': ['x', 'y'], 'n': [1, 2]})")
+    made = "t = raw.groupby('w')['n'].agg(['mean', 'count'])\nt['c'] = 1.0\n"
+    layout = "if getattr(sys, 'shown', False):\n    t._consolidate_inplace()\n"
+    session.run(f"{made}{layout}g = (n for n in [1, 2])").again()
+    assert (session.report["lost"], session.report["recomputed"]) == ([], ["g"])
+
+
 def test_one_table_under_two_names_may_be_laid_out_otherwise_too(session: SavedSession) -> None:
     session.run("import sys\nimport pandas as pd\nsys.shown = True")
     shown = "if getattr(sys, 'shown', False):\n    t._consolidate_inplace()\n"

@@ -8,6 +8,7 @@ content; or the order of a set, which no pickle keeps, so that a difference is n
 from __future__ import annotations
 
 import pickletools
+import struct
 
 #: Larger streams are compared as they are; this takes a microsecond per byte.
 MAX_BYTES = 4 << 20
@@ -53,6 +54,9 @@ def _tokens(stream: bytes) -> list[tuple[str, object]]:
         name = opcode.name
         if name in _IGNORED:
             continue
+        if name == "BINFLOAT":
+            # A nan is no other nan, and 0.0 is -0.0: bytes are compared.
+            argument = struct.pack(">d", argument)
         if name == "MEMOIZE":
             if found and found[-1][0] in _VALUES:
                 memo.append(found[-1])

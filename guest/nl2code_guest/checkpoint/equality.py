@@ -6,8 +6,11 @@ than the one that was saved. A cell that only looked at it has changed nothing f
 
 from __future__ import annotations
 
+import pickle
 import sys
 from typing import Any
+
+import xxhash
 
 from nl2code_guest.checkpoint.arrays import detached
 from nl2code_guest.checkpoint.buffers import digest_of
@@ -39,26 +42,44 @@ def _handler_of(kind_of: type) -> Handler | None:
     managers: Any = sys.modules.get("pandas.core.internals.managers")
     if managers is not None and issubclass(kind_of, managers.BaseBlockManager):
         return _reduce_manager
+    backed: Any = sys.modules.get("pandas.core.arrays.arrow.array")
+    if backed is not None and issubclass(kind_of, backed.ArrowExtensionArray):
+        return _reduce_arrow_backed
+    arrow: Any = sys.modules.get("pyarrow.lib")
+    if arrow is not None and issubclass(kind_of, arrow.Array):
+        return _reduce_arrow
     return handler_of(kind_of)
 
 
 def _reduce_manager(pickling: Pickling, manager: Any) -> Any:
     """A table's labels and columns, each in memory of its own."""
     columns = [manager.iget_values(at) for at in range(len(manager.items))] if manager.ndim == 2 else [manager.array]
-    return type(manager), (manager.axes, [_in_order(pickling, column) for column in columns])
+    return type(manager), (manager.axes, [_alone(pickling, column) for column in columns])
 
 
-def _in_order(pickling: Pickling, column: Any) -> Any:
+def _alone(pickling: Pickling, column: Any) -> Any:
     numpy: Any = sys.modules["numpy"]
-    if type(column) is numpy.ndarray:
-        # Strings may be one object or many; as a list, that does not count.
-        return column.tolist() if column.dtype == object else detached(pickling, numpy.array(column, order="C"))
-    arrow = getattr(column, "_pa_array", None)
-    if arrow is None:
+    if type(column) is not numpy.ndarray:
         return column
-    # Python's own values where there are few: buffers may hold more than a slice shows.
-    return type(column), arrow.to_pylist() if len(arrow) < _FEW else arrow.combine_chunks()
+    # Strings may be one object or many; as a list, that does not count.
+    return column.tolist() if column.dtype == object else detached(pickling, numpy.array(column, order="C"))
 
 
-#: Rows that are compared as Python values.
-_FEW = 10_000
+def _reduce_arrow_backed(_pickling: Pickling, array: Any) -> Any:
+    return type(array), (array.dtype, _digest_of_values(array._pa_array))
+
+
+def _reduce_arrow(_pickling: Pickling, array: Any) -> Any:
+    return type(array), (str(array.type), _digest_of_values(array))
+
+
+def _digest_of_values(array: Any) -> tuple[int, str]:
+    """Length and hash of what Arrow holds: its buffers may say in one more that nothing is missing."""
+    digest = xxhash.xxh3_128()
+    for at in range(0, len(array), _ROWS):
+        digest.update(pickle.dumps(array.slice(at, _ROWS).to_pylist(), 5))
+    return len(array), digest.hexdigest()
+
+
+#: So many values are made Python's own at a time.
+_ROWS = 10_000
