@@ -13,16 +13,17 @@ const CPUS = 2;
 
 /** The sandbox of a session: one per session, found again by its folder. */
 export function sandboxSpec(world: StepWorld, folder: SessionFolder, session: string, request: Request, pack: Pack | null): SandboxSpec {
-  const seed = sha256(session);
+  // A fork that has lost its disk runs its past again under the seed of who ran it first.
+  const first = sha256(folder.forked?.first ?? session);
   return {
-    id: `s-${seed.slice(0, 24)}`,
+    id: `s-${sha256(session).slice(0, 24)}`,
     folder: folder.sandbox,
     inputs: request.inputs.map(({ name }) => ({ name, path: join(folder.inputs, name) })),
     mounts: pack && pack.libraryFolder ? [{ from: pack.libraryFolder, at: LIBRARIES }] : [],
     pythonPath: pack && pack.libraryFolder ? [LIBRARIES] : [],
     isolation: request.isolation,
     limits: { memoryBytes: request.limits.memoryBytes, diskBytes: request.limits.diskBytes, processes: PROCESSES, cpus: CPUS },
-    hashSeed: Number.parseInt(seed.slice(0, 8), 16),
+    hashSeed: Number.parseInt(first.slice(0, 8), 16),
     leaseMs: world.leaseMs,
     durability: folder.durability,
     warm: 'all',

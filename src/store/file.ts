@@ -39,8 +39,7 @@ export function linkIfAbsent(from: string, to: string): boolean {
 export function shareFile(from: string, to: string, durability: Durability): void {
   try {
     linkSync(from, to);
-  } catch (error) {
-    if (!['EXDEV', 'EMLINK', 'EPERM', 'ENOTSUP', 'ENOSYS'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
+  } catch {
     copyFileSync(from, to, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
     if (durability === 'host') syncFolder(to, durability);
   }

@@ -12,7 +12,7 @@ import { identityOf, isAlive } from '../embedded/process-identity.js';
 import { Nl2codeError } from '../session/error-table.js';
 import type { Hash, TextRef } from '../session/json.js';
 import type { Link } from './chain.js';
-import { shareFile, syncFolder } from './file.js';
+import { shareFile, syncFolder, writing } from './file.js';
 import { requests } from './read-result.js';
 import { SessionFolder, type ForkedFrom, type SessionStore } from './session-store.js';
 import type { ToolMemo } from './tool-memo.js';
@@ -58,7 +58,9 @@ export async function makeForkedFolder<T>(store: SessionStore, { session, from, 
   } catch (error) {
     rmSync(making, { recursive: true, force: true });
     if (['ENOTEMPTY', 'EEXIST'].includes((error as NodeJS.ErrnoException).code ?? '')) throw taken(session);
-    throw error;
+    return writing('A fork', () => {
+      throw error;
+    });
   }
 }
 

@@ -42,8 +42,9 @@ describe.each(['bubblewrap', 'none'] as const)('a session with calls of tools, u
     await forkSession(room.store, { from: 'parent', at: { cell: 1 }, to: 'fork' });
     const { sandbox } = room.store.at('fork');
     rmSync(sandbox, { recursive: true });
-    const first = await room.cell('fork', `${call('three')}\nprint(rows, open("kept.txt").read())`);
-    expect(first.stdout.text).toBe('[1, 3] one\n');
+    const seed = await room.printed('parent', 'print(hash("a"))');
+    const first = await room.cell('fork', `${call('three')}\nprint(rows, open("kept.txt").read(), hash("a"))`);
+    expect(first.stdout.text).toBe(`[1, 3] one ${seed}\n`);
     expect(first.caughtUp).toEqual([{ k: 0, same: true }, { k: 1, same: true }]);
     await room.end('fork');
     rmSync(join(sandbox, 'checkpoint'), { recursive: true });

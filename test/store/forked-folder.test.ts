@@ -62,6 +62,12 @@ describe('a fork of a session', () => {
     expect(statSync(join(made.path, 'records', heads[0]!)).ino).toBe(statSync(join(parent.path, 'records', heads[0]!)).ino);
   });
 
+  test('is made alike where a power cut must not undo it', async () => {
+    store = new SessionStore(store.root, 'host');
+    expect(await fork()).toMatchObject({ cell: 1 });
+    expect(store.at('fork').chain.walk(heads[2]!)).toHaveLength(3);
+  });
+
   test('is answered from its memo for every step that both have, and for no later one', async () => {
     await fork();
     const at = (n: number) => memoKey(parent.chain.record(heads[n]!) as never);
