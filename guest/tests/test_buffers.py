@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import json
 import os
@@ -181,9 +182,30 @@ def test_chunks_that_do_not_fit_their_buffer_are_torn(folder: str) -> None:
 
 
 def test_a_process_without_mappings_left_reads(folder: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mapping, "_map", lambda *_: False)
-    data = os.urandom(3 * MIB)
-    assert restore(folder, store(folder, bytearray(data))[0]) == data
+    plain = mapping._mmap
+
+    def anonymous(address: int | None, nbytes: int, flags: int, fd: int, offset: int) -> int:
+        if fd >= 0:
+            raise OSError(errno.ENOMEM, "no mapping left")
+        return plain(address, nbytes, flags, fd, offset)
+
+    monkeypatch.setattr(mapping, "_mmap", anonymous)
+    data = os.urandom(3 * MIB + 1)
+    stored = store(folder, bytearray(b"x" * 1000), bytearray(data))[1]
+    assert restore(folder, stored) == data
+    assert maps_of(stored["chunks"][0].segment) == 0
+
+
+def test_a_buffer_that_begins_with_a_page_is_mapped_to_its_last_byte(folder: str) -> None:
+    data = os.urandom(3 * MIB + 1)
+    stored = store(folder, bytearray(data), bytearray(b"behind"))[0]
+    memory = restore(folder, stored)
+    assert memory == data and memory.nbytes == len(data)
+    assert maps_of(stored["chunks"][0].segment) == 1
+    memory[-1:] = b"!"
+    assert restore(folder, stored) == data
+    del memory
+    assert maps_of(stored["chunks"][0].segment) == 0
 
 
 def test_a_process_that_exits_with_mapped_arrays_exits_well(folder: str) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any
 
 from nl2code_guest.checkpoint.component import Component
-from nl2code_guest.checkpoint.mapping import map_buffer
+from nl2code_guest.checkpoint.mapping import map_buffers
 from nl2code_guest.checkpoint.pickler import Unloadable, load
 from nl2code_guest.checkpoint.reachability import EVERYTHING
 from nl2code_guest.checkpoint.saved_state import SavedState
@@ -105,10 +105,7 @@ class Loading:
             raise Unloadable(f"it needs {name!r}, which is not there") from None
 
     def _buffers(self, component: Component) -> list[memoryview]:
-        return [
-            map_buffer(self._segments, buffer["chunks"], buffer["bytes"], buffer["readonly"])
-            for buffer in component.buffers
-        ]
+        return map_buffers(self._segments, component.buffers)
 
     def _resolver(self, state: SavedState) -> Callable[[str], object]:
         def resolve(name: str) -> object:

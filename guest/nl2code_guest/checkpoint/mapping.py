@@ -18,9 +18,9 @@ import mmap
 import os
 import sys
 import weakref
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from nl2code_guest.checkpoint.buffers import Chunk
+from nl2code_guest.checkpoint.buffers import Chunk, StoredBuffer
 from nl2code_guest.checkpoint.segment_format import Location, TornSegment, reading
 from nl2code_guest.checkpoint.segment_writer import MIN_MAPPED_BYTES
 from nl2code_guest.checkpoint.segments import Segments
@@ -49,26 +49,78 @@ def map_buffer(segments: Segments, chunks: Sequence[Chunk], nbytes: int, readonl
         TornSegment: a segment is not whole, or the chunks are not of that size.
         OSError: this process can't open files, or has no room for the memory.
     """
+    return map_buffers(segments, [{"bytes": nbytes, "readonly": readonly, "chunks": list(chunks)}])[0]
+
+
+def map_buffers(segments: Segments, buffers: Iterable[StoredBuffer]) -> list[memoryview]:
+    """The same of several buffers; neighbours mostly stand in one segment, which is opened once for them."""
+    file = _File(segments)
+    try:
+        return [_buffer(file, buffer["chunks"], buffer["bytes"], buffer["readonly"]) for buffer in buffers]
+    finally:
+        file.close()
+
+
+def _buffer(file: _File, chunks: Sequence[Chunk], nbytes: int, readonly: bool) -> memoryview:
     if sum(chunk.length for chunk in chunks) != nbytes:
         raise TornSegment(f"A buffer of {nbytes} bytes has chunks of another size.")
     mappable = sys.platform == "linux" and nbytes >= MIN_MAPPED_BYTES
-    memory = memoryview(_reserve(nbytes)).cast("B") if mappable else memoryview(bytearray(nbytes))
-    at = 0
-    for run in runs(chunks):
-        fd = segments.open(run.segment)
-        try:
-            if os.fstat(fd).st_size < run.offset + run.length:
-                raise TornSegment(f"The segment {run.segment} ends before {run.offset + run.length}.")
-            start, end = mapped_part(run, at) if mappable else (run.length, run.length)
-            if start < end and not _map(memory[at + start : at + end], fd, run.offset + start):
-                start = end = run.length
-            with reading(run.segment):
-                _read(memory[at : at + start], fd, run.offset)
-                _read(memory[at + end : at + run.length], fd, run.offset + end)
-        finally:
-            os.close(fd)
-        at += run.length
+    joined = runs(chunks)
+    memory = _mapped_whole(file, joined[0]) if mappable and len(joined) == 1 else None
+    if memory is None:
+        memory = memoryview(_memory(nbytes)).cast("B") if mappable else memoryview(bytearray(nbytes))
+        _fill(memory, file, joined, mappable)
     return memory.toreadonly() if readonly else memory
+
+
+def _mapped_whole(file: _File, run: Location) -> memoryview | None:
+    """A run from the begin of a page on, mapped at once; what follows it on its last page is outside of the buffer."""
+    if run.offset % mmap.PAGESIZE:
+        return None
+    fd = file.of(run)
+    try:
+        return memoryview(_memory(run.length, fd, run.offset)).cast("B")
+    except OSError:
+        return None
+
+
+def _fill(memory: memoryview, file: _File, joined: Iterable[Location], mappable: bool) -> None:
+    at = 0
+    for run in joined:
+        fd = file.of(run)
+        start, end = mapped_part(run, at) if mappable else (run.length, run.length)
+        if start < end and not _map(memory[at + start : at + end], fd, run.offset + start):
+            start = end = run.length
+        with reading(run.segment):
+            _read(memory[at : at + start], fd, run.offset)
+            _read(memory[at + end : at + run.length], fd, run.offset + end)
+        at += run.length
+
+
+class _File:
+    """The segment that was asked for last, open."""
+
+    def __init__(self, segments: Segments) -> None:
+        self._segments = segments
+        self._name: str | None = None
+        self._fd = -1
+        self._size = 0
+
+    def of(self, run: Location) -> int:
+        """A descriptor of the segment, which is whole and reaches as far as the run. Raises as `map_buffer` does."""
+        if run.segment != self._name:
+            self.close()
+            self._fd = self._segments.open(run.segment)
+            self._name, self._size = run.segment, os.fstat(self._fd).st_size
+        if self._size < run.offset + run.length:
+            raise TornSegment(f"The segment {run.segment} ends before {run.offset + run.length}.")
+        return self._fd
+
+    def close(self) -> None:
+        """Closes it."""
+        if self._name is not None:
+            self._name = None
+            os.close(self._fd)
 
 
 def runs(chunks: Sequence[Chunk]) -> list[Location]:
@@ -92,10 +144,10 @@ def mapped_part(run: Location, at: int) -> tuple[int, int]:
     return start, end
 
 
-def _reserve(nbytes: int) -> ctypes.Array[ctypes.c_char]:
-    """Private memory that is unmapped when nothing refers to the array any more."""
-    flags = _MAP_PRIVATE | _MAP_ANONYMOUS | _MAP_NORESERVE
-    address = _mmap(None, nbytes, flags, -1, 0)
+def _memory(nbytes: int, fd: int = -1, offset: int = 0) -> ctypes.Array[ctypes.c_char]:
+    """Private memory, of a file's bytes where one is given; unmapped when nothing refers to the array any more."""
+    flags = _MAP_PRIVATE | _MAP_NORESERVE | (_MAP_ANONYMOUS if fd < 0 else 0)
+    address = _mmap(None, nbytes, flags, fd, offset)
     array = (ctypes.c_char * nbytes).from_address(address)
     # At the exit of the process others may still hold the memory, and the system takes it back anyway.
     weakref.finalize(array, _libc.munmap, address, nbytes).atexit = False

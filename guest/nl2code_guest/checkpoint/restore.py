@@ -90,7 +90,9 @@ class Restore:
         self._head = head
         manifest = self._read(head, at_start)
         self._restore_workspace(exact)
-        self._settings.restore(self.saved.settings)
+        if self.saved.settings:
+            # What is imported and loaded depends on them, and may change others: so they are set again at the end.
+            self._settings.restore(self.saved.settings)
         again = self._recompute(manifest, self.saved.refused)
         failed = self._load()
         if failed:
