@@ -130,7 +130,7 @@ class KernelBench {
     await run(`for number, frame in enumerate(make(${JSON.stringify(kind)})):\n    globals()[f"f{number}"] = frame\ndel frame`);
     await settled();
     const firstCommitMs = performance.now() - first;
-    const [column, read, pause, durable] = [[], [], [], []];
+    const [column, read, pause, meanwhile, durable] = [[], [], [], [], []];
     for (let n = 0; n < runs; n += 1) {
       column.push((await run(`f${n % 10}["c0"] *= 1.01`)).ms);
       await settled();
@@ -141,7 +141,10 @@ class KernelBench {
       const began = performance.now();
       await run(`for frame in (${Array.from({ length: 10 }, (_, i) => `f${i}`).join(', ')}):\n    for name in [c for c in frame.columns if c.startswith("c")]:\n        frame[name] = frame[name] + 1.0\ndel frame\nended = time.monotonic()`);
       // From the end of the last statement to the begin of the next cell: the pause, and one round trip.
-      pause.push(1000 * Number((await run('time.monotonic() - ended')).text));
+      const next = await run('time.monotonic() - ended');
+      pause.push(1000 * Number(next.text));
+      // Its reply: whether it waits for the child that still saves what came before.
+      meanwhile.push(next.ms);
       await settled();
       durable.push(performance.now() - began);
     }
@@ -182,7 +185,7 @@ class KernelBench {
     await this.kernels.end(spec);
     const bytes = sizeOf(join(spec.folder, 'checkpoint'));
     rmSync(spec.folder, { recursive: true, force: true });
-    return { firstCommitMs, column: figures(column), read: figures(read), pause: figures(pause), durable: figures(durable), kernelLost: figures(kernelLost), sandboxLost: figures(sandboxLost), coldCache: figures(coldCache), fork: figures(fork), storeBytes: bytes };
+    return { firstCommitMs, column: figures(column), read: figures(read), pause: figures(pause), meanwhile: figures(meanwhile), durable: figures(durable), kernelLost: figures(kernelLost), sandboxLost: figures(sandboxLost), coldCache: figures(coldCache), fork: figures(fork), storeBytes: bytes };
   }
 
   /** Store bytes over the bytes of what changed, pickled by itself. */
@@ -211,7 +214,8 @@ class KernelBench {
       (hundreds[at] ??= []).push((await this.cell(spec, k, `v${k} = [${k}]\nw${k} = {"n": v${k}}`)).ms);
     }
     await this.kernels.end(spec);
-    return { cells, variables: 2 * cells, p50ByHundred: hundreds.map(median), ratio: median(hundreds.at(-1)) / median(hundreds[0]) };
+    const [first, last] = [figures(hundreds[0]), figures(hundreds.at(-1))];
+    return { cells, variables: 2 * cells, p50ByHundred: hundreds.map(median), first, last, ratio: last.p50 / first.p50 };
   }
 
   head(spec) {
