@@ -172,6 +172,35 @@ def test_a_changed_column_leaves_the_others_mapped(folder: str) -> None:
     assert restore(folder, second) == block.tobytes()
 
 
+@pytest.mark.parametrize("changed", [False, True])
+def test_a_block_that_begins_elsewhere_since_a_column_was_given_away_is_mapped_where_it_stands(
+    folder: str, changed: bool
+) -> None:
+    known: dict[str, Chunk] = {}
+    block = np.random.default_rng(5).random((5, 100_000))
+    first = store(folder, block, known=known)[0]["chunks"][0].segment
+    rest = block[1:]
+    if changed:
+        rest[1] *= 2
+    stored = store(folder, rest, known=known, k=1)[0]
+    array = np.frombuffer(restore(folder, stored))
+    assert array.ctypes.data % 4096 == block[0].nbytes % 4096
+    assert maps_of(first) == (2 if changed else 1)
+    assert array.tobytes() == rest.tobytes()
+    array[:] = 0
+    assert restore(folder, stored) == rest.tobytes()
+
+
+def test_a_block_is_never_laid_where_its_items_are_not_aligned(folder: str) -> None:
+    known: dict[str, Chunk] = {}
+    block = np.random.default_rng(5).random((5, 100_001))
+    store(folder, block, known=known)
+    for rest in (block[1:], block[2:]):
+        array = np.frombuffer(restore(folder, store(folder, rest, known=known, k=1)[0]))
+        assert array.ctypes.data % 16 == 0
+        assert array.tobytes() == rest.tobytes()
+
+
 def test_chunks_that_do_not_fit_their_buffer_are_torn(folder: str) -> None:
     stored = store(folder, bytearray(100_000))[0]
     with pytest.raises(TornSegment):

@@ -19,7 +19,7 @@ from collections.abc import Iterable, Sequence
 
 from nl2code_guest.checkpoint.buffers import Chunk, StoredBuffer
 from nl2code_guest.checkpoint.manifests import numbers
-from nl2code_guest.checkpoint.mapping import mapped_part, runs
+from nl2code_guest.checkpoint.mapping import begin_in_page, mapped_part, runs
 from nl2code_guest.checkpoint.quota import Quota
 from nl2code_guest.checkpoint.segment_format import SEGMENT_NAME
 from nl2code_guest.checkpoint.segments import Segments, SegmentWriter
@@ -76,21 +76,24 @@ class Compaction:
 
     def _rewritten(self, buffer: StoredBuffer, moved: dict[int, int], writer: SegmentWriter) -> StoredBuffer:
         chunks = list(buffer["chunks"])
+        begin = begin_in_page(runs(chunks))
         for index, at in moved.items():
             chunk = chunks[index]
             data = self._segments.read(chunk.location)
-            chunks[index] = Chunk(chunk.hash, *writer.put(memoryview(data), at))
+            chunks[index] = Chunk(chunk.hash, *writer.put(memoryview(data), begin + at))
         return {**buffer, "chunks": chunks}
 
 
 def moved_chunks(buffer: StoredBuffer) -> dict[int, int]:
     """Chunks that a restore reads although they would be worth mapping: their indices, and their positions."""
     moved: dict[int, int] = {}
+    joined = runs(buffer["chunks"])
+    begin = begin_in_page(joined)
     index = at = 0
-    for run in runs(buffer["chunks"]):
-        start, end = mapped_part(run, at)
-        aligned = run._replace(offset=at)
-        could = mapped_part(aligned, at)
+    for run in joined:
+        start, end = mapped_part(run, begin + at)
+        aligned = run._replace(offset=begin + at)
+        could = mapped_part(aligned, begin + at)
         end_of_run = at + run.length
         while at < end_of_run:
             if start == end and could[0] < could[1]:

@@ -1,8 +1,10 @@
 """Gives a saved buffer back as memory, without reading it where the system can map it.
 
 On Linux the buffer becomes one stretch of private memory. Runs of chunks that stand one after another in a segment, at
-an offset congruent to their position in the buffer, are mapped over it copy-on-write page by page; the rest is read in.
-So a restored variable costs time and memory only where a cell touches it, and a write never reaches the segment.
+an offset congruent to their address, are mapped over it copy-on-write page by page; the rest is read in. Where in a
+page the buffer begins is chosen so that this is most of it: a block whose first column was given away still stands in
+its segment as it stood, only its begin has moved. So a restored variable costs time and memory only where a cell
+touches it, and a write never reaches the segment.
 
 The memory lives as long as anything looks at it: the memoryview, arrays over it (they hold the view), slices of those.
 It is given back to the system right after the last of them.
@@ -25,6 +27,8 @@ from nl2code_guest.checkpoint.segment_format import Location, TornSegment, readi
 from nl2code_guest.checkpoint.segment_writer import MIN_MAPPED_BYTES
 from nl2code_guest.checkpoint.segments import Segments
 
+#: What libraries expect of an address; items of any kind are aligned by it.
+_ALIGNMENT = 16
 _PROT_READ_WRITE = 0x1 | 0x2
 _MAP_PRIVATE, _MAP_FIXED, _MAP_ANONYMOUS, _MAP_NORESERVE = 0x02, 0x10, 0x20, 0x4000
 _MAP_FAILED = ctypes.c_void_p(-1).value
@@ -68,27 +72,30 @@ def _buffer(file: _File, chunks: Sequence[Chunk], nbytes: int, readonly: bool) -
     joined = runs(chunks)
     memory = _mapped_whole(file, joined[0]) if mappable and len(joined) == 1 else None
     if memory is None:
-        memory = memoryview(_memory(nbytes)).cast("B") if mappable else memoryview(bytearray(nbytes))
-        _fill(memory, file, joined, mappable)
+        begin = begin_in_page(joined) if mappable else 0
+        memory = memoryview(_memory(begin + nbytes)).cast("B")[begin:] if mappable else memoryview(bytearray(nbytes))
+        _fill(memory, file, joined, begin if mappable else None)
     return memory.toreadonly() if readonly else memory
 
 
 def _mapped_whole(file: _File, run: Location) -> memoryview | None:
-    """A run from the begin of a page on, mapped at once; what follows it on its last page is outside of the buffer."""
-    if run.offset % mmap.PAGESIZE:
+    """A run, mapped at once; what stands before and after it on its first and last page is outside of the buffer."""
+    begin = begin_in_page([run])
+    if run.offset % mmap.PAGESIZE != begin:
         return None
     fd = file.of(run)
     try:
-        return memoryview(_memory(run.length, fd, run.offset)).cast("B")
+        return memoryview(_memory(begin + run.length, fd, run.offset - begin)).cast("B")[begin:]
     except OSError:
         return None
 
 
-def _fill(memory: memoryview, file: _File, joined: Iterable[Location], mappable: bool) -> None:
+def _fill(memory: memoryview, file: _File, joined: Iterable[Location], begin: int | None) -> None:
+    """`begin`: where in a page the memory does; None for memory that nothing can be mapped over."""
     at = 0
     for run in joined:
         fd = file.of(run)
-        start, end = mapped_part(run, at) if mappable else (run.length, run.length)
+        start, end = (run.length, run.length) if begin is None else mapped_part(run, begin + at)
         if start < end and not _map(memory[at + start : at + end], fd, run.offset + start):
             start = end = run.length
         with reading(run.segment):
@@ -135,8 +142,21 @@ def runs(chunks: Sequence[Chunk]) -> list[Location]:
     return joined
 
 
+def begin_in_page(joined: Iterable[Location]) -> int:
+    """Where in a page a buffer of these runs has to begin, so that most of it can be mapped."""
+    mapped = {0: 0}
+    at = 0
+    for run in joined:
+        begin = (run.offset - at) % mmap.PAGESIZE
+        if begin % _ALIGNMENT == 0:
+            start, end = mapped_part(run, begin + at)
+            mapped[begin] = mapped.get(begin, 0) + end - start
+        at += run.length
+    return max(mapped, key=mapped.__getitem__)
+
+
 def mapped_part(run: Location, at: int) -> tuple[int, int]:
-    """Start and end, within a run at position `at` of a buffer, of what can be mapped; equal when nothing can."""
+    """Start and end, within a run at address `at` modulo a page, of what can be mapped; equal when nothing can."""
     page = mmap.PAGESIZE
     start, end = -at % page, (at + run.length) // page * page - at
     if run.offset % page != at % page or end - start < MIN_MAPPED_BYTES:
