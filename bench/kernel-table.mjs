@@ -20,6 +20,8 @@ export function kernelTable({ floor, small, num, mixed, growth, flat, rivals }) 
     row('  back, sandbox lost', seen.sandboxLost, target('p95 ≤ 500 ms'));
     row('  back, sandbox lost, cold cache', seen.coldCache);
     row('  fork at a cell → first cell', seen.fork, target('p95 ≤ 500 ms'));
+    row('    of that: its folder', seen.forkedFolder);
+    row('    of that: its state back', seen.forkRestored);
     rows.push([`  first commit of all`, ms(seen.firstCommitMs), '', '', '']);
   }
   rows.push([`store growth, ${growth.cells} cells`, `${growth.ratio.toFixed(2)}×`, `${(growth.storeBytes / 2 ** 20).toFixed(1)} MiB`, '≤ 1.2×', '']);

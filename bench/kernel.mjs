@@ -88,7 +88,7 @@ class KernelBench {
     const { reply } = await this.kernels.runCell(spec, { session: 'bench', k, code, epoch: [1, 1], timeoutMs: 120_000, maxOutputChars: 10_000 }, { signal: new AbortController().signal });
     if (reply.ended !== 'ok' || reply.unsaved) throw new Error(`cell ${k} ended as ${reply.ended}: ${reply.error?.message ?? reply.unsaved}`);
     const ms = performance.now() - began;
-    return { ms, text: reply.result?.text['text/plain']?.text ?? '' };
+    return { ms, text: reply.result?.text['text/plain']?.text ?? '', restoredMs: reply.restored?.ms ?? 0 };
   }
 
   async small(runs) {
@@ -171,13 +171,14 @@ class KernelBench {
       coldCache.push((await run(first_number)).ms);
     }
     await lose();
-    const fork = [];
+    const [fork, forkedFolder, forkRestored] = [[], [], []];
     for (let n = 0; n < runs; n += 1) {
       const at = 2 + ((n * 7) % (k - 3));
       const twin = await ready();
       const began = performance.now();
       await forkCheckpoint(spec.folder, at, twin.folder);
-      await this.cell(twin, at + 1, first_number);
+      forkedFolder.push(performance.now() - began);
+      forkRestored.push((await this.cell(twin, at + 1, first_number)).restoredMs);
       fork.push(performance.now() - began);
       await this.kernels.end(twin);
       rmSync(twin.folder, { recursive: true, force: true });
@@ -185,7 +186,7 @@ class KernelBench {
     await this.kernels.end(spec);
     const bytes = sizeOf(join(spec.folder, 'checkpoint'));
     rmSync(spec.folder, { recursive: true, force: true });
-    return { firstCommitMs, column: figures(column), read: figures(read), pause: figures(pause), meanwhile: figures(meanwhile), durable: figures(durable), kernelLost: figures(kernelLost), sandboxLost: figures(sandboxLost), coldCache: figures(coldCache), fork: figures(fork), storeBytes: bytes };
+    return { firstCommitMs, column: figures(column), read: figures(read), pause: figures(pause), meanwhile: figures(meanwhile), durable: figures(durable), kernelLost: figures(kernelLost), sandboxLost: figures(sandboxLost), coldCache: figures(coldCache), fork: figures(fork), forkedFolder: figures(forkedFolder), forkRestored: figures(forkRestored), storeBytes: bytes };
   }
 
   /** Store bytes over the bytes of what changed, pickled by itself. */
