@@ -7,12 +7,17 @@ const NAME = /^(\d{8}|[1-9]\d{8,11})\.manifest$/;
 /** Name of a cell's manifest. */
 export const manifestName = (k: number): string => `${String(k).padStart(8, '0')}.manifest`;
 
+/** The cell that a file's name is the manifest of; undefined for other files. */
+export function manifestNumber(name: string): number | undefined {
+  const digits = NAME.exec(name)?.[1];
+  return digits === undefined ? undefined : Number(digits);
+}
+
 /** Cells that have a manifest in a folder of them, whole or not, in ascending order; none where there is no such folder. Host side. */
 export function manifestNumbers(folder: string): number[] {
   if (lstatSync(folder, { throwIfNoEntry: false })?.isDirectory() !== true) return [];
   return readdirSync(folder)
-    .flatMap((name) => NAME.exec(name)?.[1] ?? [])
-    .map(Number)
+    .flatMap((name) => manifestNumber(name) ?? [])
     .sort((a, b) => a - b);
 }
 

@@ -1,0 +1,136 @@
+/**
+ * Gives a sandbox's folder whose states are gone, as on another host, those that a checkpoint store has. Host side, before a sandbox is started.
+ * Invariants:
+ * (1) the folder is there with all of a state or is as it was; a folder that holds a state or a sandbox that runs is left alone;
+ * (2) only states of cells that the session's chain has are taken, with everything they build on;
+ * (3) nothing of what is fetched is read here but the names of segments; the guest verifies every byte, and falls back to an older state.
+ */
+import { randomBytes } from 'node:crypto';
+import { mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { open } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { bytesOf, type CheckpointStore, type ListedObject } from '../store/checkpoint-store.js';
+import { writeAll } from '../store/chunks.js';
+import { manifestName, manifestNumbers } from './manifests.js';
+import { readRunState, supervisorAlive } from './process/run-state.js';
+import { isFree, keepIdentity } from './process/sandbox-folder.js';
+import { isOf, lineagesIn, pathTo, readIdentity, type RemoteLineage, type RemoteManifest } from './remote-checkpoint.js';
+import { mostRemoteBytes } from './remote-room.js';
+import { endsWhole, namedSegments, segmentFile } from './segments.js';
+import type { ChainedSandbox } from './ship-checkpoint.js';
+
+/** How many states are tried before all cells run again. */
+const MOST_TRIES = 3;
+/** What a killed fetch has left is nobody's after so long. */
+const ABANDONED_MS = 24 * 3_600_000;
+
+/** A state that can be fetched, with what it builds on. */
+interface Candidate {
+  lineage: RemoteLineage;
+  path: RemoteManifest[];
+}
+
+/**
+ * Fetches the newest whole state of the cells that the chain has, and returns its cell; undefined when nothing had to be done or there is
+ * none. Throws where the store or this disk fails: the folder is then as it was.
+ */
+export async function refillCheckpoint(store: CheckpointStore, sandbox: ChainedSandbox): Promise<number | undefined> {
+  const { session, folder } = sandbox;
+  if (sandbox.cells === 0 || holdsState(folder)) return undefined;
+  sweep(folder);
+  for (const candidate of candidatesIn(await store.list(session), sandbox).slice(0, MOST_TRIES)) {
+    const making = `${folder}.fetch-${randomBytes(4).toString('hex')}`;
+    try {
+      if ((await fetched(store, candidate, making, mostRemoteBytes(sandbox.diskBytes))) && install(making, folder)) return candidate.path.at(-1)!.k;
+      if (holdsState(folder)) return undefined;
+    } finally {
+      rmSync(making, { recursive: true, force: true });
+    }
+  }
+  return undefined;
+}
+
+/** The last cell whose state can be had from the store; -1 when there is none. */
+export async function remoteHead(store: CheckpointStore, sandbox: Pick<ChainedSandbox, 'session' | 'recordOf'>): Promise<number> {
+  return candidatesIn(await store.list(sandbox.session), sandbox)[0]?.path.at(-1)?.k ?? -1;
+}
+
+/** Newest first. Pure. */
+function candidatesIn(objects: readonly ListedObject[], { recordOf }: Pick<ChainedSandbox, 'recordOf'>): Candidate[] {
+  return lineagesIn(objects)
+    .filter(({ identity }) => identity !== undefined)
+    .flatMap((lineage) => lineage.manifests.filter((each) => isOf(each, recordOf)).map((head) => ({ lineage, head })))
+    .sort((a, b) => b.head.k - a.head.k || b.head.object.putAt - a.head.object.putAt)
+    .slice(0, MOST_TRIES * 4)
+    .flatMap(({ lineage, head }) => {
+      const path = pathTo(head, lineage, recordOf);
+      return path ? [{ lineage, path }] : [];
+    });
+}
+
+function holdsState(folder: string): boolean {
+  const state = readRunState(folder);
+  if (state && state.endedBecause === null && supervisorAlive(state)) return true;
+  return manifestNumbers(join(folder, 'checkpoint', 'manifests')).length > 0;
+}
+
+/** Makes a sandbox's folder of what the store has; false where some of it can't be had. */
+async function fetched(store: CheckpointStore, { lineage, path }: Candidate, making: string, most: number): Promise<boolean> {
+  const identity = await readIdentity(store, lineage.identity!);
+  if (!identity) return false;
+  for (const name of ['run', 'workspace', 'checkpoint', 'checkpoint/manifests', 'checkpoint/segments']) mkdirSync(join(making, name), { recursive: true, mode: name === 'run' ? 0o700 : 0o755 });
+  const checkpoint = join(making, 'checkpoint');
+  const segments = new Set<string>();
+  let left = most;
+  for (const { k, object } of path) {
+    const found = await store.get(object.key);
+    if (!found || (left -= found.bytes) < 0) return false;
+    const bytes = await bytesOf(found, object.bytes);
+    for (const name of namedSegments(bytes)) if (lineage.segments.has(name)) segments.add(name);
+    writeFileSync(join(checkpoint, 'manifests', manifestName(k)), bytes, { mode: 0o600 });
+  }
+  for (const name of segments) {
+    const listed = lineage.segments.get(name)!;
+    const found = await store.get(listed.key);
+    if (!found || found.bytes !== listed.bytes || (left -= found.bytes) < 0) return false;
+    const file = await open(join(checkpoint, 'segments', segmentFile(name)), 'wx+', 0o600);
+    try {
+      if ((await writeAll(file, found.chunks, listed.bytes)) !== listed.bytes || !(await endsWhole(file, listed.bytes))) return false;
+    } finally {
+      await file.close();
+    }
+  }
+  if (identity.fork) writeFileSync(join(checkpoint, 'fork.json'), JSON.stringify(identity.fork), { mode: 0o644 });
+  keepIdentity(making, { session: identity.session, hashSeed: identity.hashSeed });
+  return true;
+}
+
+/** Puts what was made in the folder's place; false when somebody else was first. */
+function install(making: string, folder: string): boolean {
+  const lost = `${folder}.lost-${randomBytes(4).toString('hex')}`;
+  if (!isFree(folder)) {
+    if (holdsState(folder)) return false;
+    renameSync(folder, lost);
+  }
+  try {
+    renameSync(making, folder);
+    return true;
+  } catch (error) {
+    if (['ENOTEMPTY', 'EEXIST'].includes((error as NodeJS.ErrnoException).code ?? '')) return false;
+    throw error;
+  } finally {
+    rmSync(lost, { recursive: true, force: true });
+  }
+}
+
+function sweep(folder: string): void {
+  try {
+    for (const name of readdirSync(dirname(folder))) {
+      if (!name.startsWith(`${basename(folder)}.fetch-`) && !name.startsWith(`${basename(folder)}.lost-`)) continue;
+      const path = join(dirname(folder), name);
+      if (Date.now() - statSync(path).mtimeMs > ABANDONED_MS) rmSync(path, { recursive: true, force: true });
+    }
+  } catch {
+    // Another host sweeps too.
+  }
+}
