@@ -15,6 +15,13 @@ export type TemporalConfig =
   | { mode: 'embedded'; /** 0 picks a free port and remembers it in the data directory. */ port: number; uiPort: number | null }
   | { mode: 'external'; profile: string | null };
 
+/** A folder that other hosts have too, such as a mounted network file system. */
+export interface CheckpointsConfig {
+  kind: 'folder';
+  /** Absolute. */
+  path: string;
+}
+
 /** Every option of the product with its final value: flags > environment > nl2code.config.yaml > defaults. Resolved once per process. Holds the model key and the credentials of proxies: never log it. */
 export interface ResolvedConfig {
   /** Absolute folder of sessions, the embedded server's database and the host lock. */
@@ -50,6 +57,8 @@ export interface ResolvedConfig {
   sandbox: { backend: string; isolation: Isolation; /** Warm sandboxes kept ready. */ pool: number; leaseMs: number };
   /** Folders that hold packs, looked through in order. */
   packDirs: string[];
+  /** Where saved states of kernels are kept beside this machine's disk, so that another host has them; null: nowhere. */
+  checkpoints: CheckpointsConfig | null;
   /** What survives: any `kill -9`, or a power cut too. */
   durability: 'process' | 'host';
   /** What of the data a model may read at most; a request may ask for less. */

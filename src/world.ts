@@ -8,8 +8,10 @@ import { createOpenAiEndpoint } from './model/openai-endpoint.js';
 import { priceOf } from './model/prices.js';
 import { Nl2codeError } from './session/error-table.js';
 import type { SandboxBackend } from './sandbox/backend.js';
+import { Checkpoints } from './sandbox/checkpoints.js';
 import { reapSandboxes } from './sandbox/reaper.js';
 import { createProcessBackend, type ProcessBackend } from './sandbox/process.js';
+import { openCheckpointStore } from './store/open-checkpoint-store.js';
 import { SessionStore } from './store/session-store.js';
 import { createVerifier } from './verification/verify.js';
 
@@ -26,6 +28,8 @@ export function createWorld(config: ResolvedConfig, modelUrl?: string | null): W
   const backend = createBackend(config);
   const kernels = createKernels({ backend });
   const store = new SessionStore(config.dataDir, config.durability);
+  const elsewhere = openCheckpointStore(config);
+  const checkpoints = elsewhere && new Checkpoints({ store: elsewhere, warn });
   return {
     store,
     endpoint: createOpenAiEndpoint({ ...config.model, baseUrl, scripted: config.model.baseUrl === null }),
@@ -34,6 +38,7 @@ export function createWorld(config: ResolvedConfig, modelUrl?: string | null): W
     kernels,
     verifier: createVerifier({ kernels }),
     pack: createPackReader(config.packDirs),
+    ...(checkpoints ? { checkpoints } : {}),
     leaseMs: config.sandbox.leaseMs,
     maxExposure: config.exposure.max,
     backend,
@@ -43,10 +48,19 @@ export function createWorld(config: ResolvedConfig, modelUrl?: string | null): W
       backend.keepReady();
     },
     async close() {
+      await checkpoints?.settled(SHIPPED_MS);
       await kernels.close();
       await backend.close();
     },
   };
+}
+
+/** How long a worker that stops goes on shipping states. */
+const SHIPPED_MS = 10_000;
+
+/** Into the worker's log. */
+function warn(sentence: string): void {
+  void import('@temporalio/worker').then(({ Runtime }) => Runtime.instance().logger.warn(`nl2code: ${sentence}`));
 }
 
 /** The sandbox backend a configuration names. */

@@ -2,10 +2,12 @@ import type { Artifact, ArtifactsObservation } from '../session/observation.js';
 import type { Hash } from '../session/json.js';
 import type { StepCall, StepReply } from '../session/step.js';
 import { lostSpent, type Link } from '../store/chain.js';
+import type { EventWriter } from '../store/event-log.js';
 import type { SessionFolder } from '../store/session-store.js';
 import { sweepVerifications } from '../verification/scratch.js';
 import { collectArtifacts } from './collect-artifacts.js';
 import { decidedOutputs, observationOf, requestOf, submittedPath } from './past.js';
+import { shipStates } from './shipping.js';
 import { step } from './step.js';
 import { readSummary } from '../store/summary.js';
 import { writeTrace } from '../store/trace.js';
@@ -15,7 +17,9 @@ import type { StepWorld } from './world.js';
 export function createClose(world: StepWorld) {
   return async (call: StepCall<'close'>): Promise<StepReply<'close'>> => {
     const folder = world.store.session(call.session);
-    const reply = await step(world, call, async ({ past }) => {
+    let events: EventWriter | undefined;
+    const reply = await step(world, call, async ({ past, events: own }) => {
+      events = own;
       const { since } = requestOf(past);
       const seen = since.map((link) => observationOf(folder, link));
       const outputs = decidedOutputs(folder, since, call.args.verdict.script);
@@ -29,6 +33,7 @@ export function createClose(world: StepWorld) {
       const spent = lostSpent(folder.chain.unaccounted(since));
       return { value: null, refs: { observation: folder.blobs.keep(JSON.stringify(observation)) }, spent };
     });
+    shipStates(world, call, reply.head, events);
     writeTrace(folder, reply.head);
     readSummary(folder);
     return reply;

@@ -8,6 +8,7 @@ import type { StepCall, StepReply } from '../session/step.js';
 import { promisedOutputs } from '../prompts/replies.js';
 import type { ModelReply } from '../model/endpoint.js';
 import type { Link } from '../store/chain.js';
+import type { EventWriter } from '../store/event-log.js';
 import type { SessionFolder } from '../store/session-store.js';
 import { requests } from '../store/read-result.js';
 import { lastVerified } from './last-verified.js';
@@ -18,18 +19,24 @@ import { runCell } from './run-cell.js';
 import { signature, unparsed } from './seen.js';
 import { requestOf } from './past.js';
 import { sandboxSpec, verificationFolder } from './sandbox-spec.js';
+import { shipStates } from './shipping.js';
 import { step, type StepDone, type StepScene } from './step.js';
 import type { StepWorld } from './world.js';
 
 /** Runs a cell in the session's kernel, or verifies the final script in fresh sandboxes. */
 export function createExecute(world: StepWorld): (call: StepCall<'execute'>) => Promise<StepReply<'execute'>> {
   const exposures = new Exposures(world);
-  return (call) =>
-    step(world, call, async (scene) => {
+  return async (call) => {
+    let events: EventWriter | undefined;
+    const reply = await step(world, call, async (scene) => {
       const { request } = requestOf(scene.past);
       const pack = request.pack ? await world.pack(request.pack) : null;
+      events = scene.events;
       return call.args.target === 'script' ? verify(world, exposures, scene, request, pack) : runCell(world, exposures, scene, request, pack);
     });
+    if (call.args.target !== 'script') shipStates(world, call, reply.head, events);
+    return reply;
+  };
 }
 
 async function verify(world: StepWorld, exposures: Exposures, { call, folder, past, key, attempt, events, signal }: StepScene<'execute'>, request: Request, pack: Pack | null): Promise<StepDone> {

@@ -44,10 +44,16 @@ export class PastCells {
     return this.#at.length;
   }
 
+  /** The record of cell `k`; undefined for one that the chain does not have. */
+  link(k: number): Link | undefined {
+    const at = this.#at[k];
+    return at === undefined ? undefined : this.past[at];
+  }
+
   /** Cell `k` as it ran. Throws `store-corrupt` when the chain does not hold it. */
   cell(k: number): PastCell {
     const at = this.#at[k];
-    const link = at === undefined ? undefined : this.past[at];
+    const link = this.link(k);
     if (!link) throw new Nl2codeError('store-corrupt', `Cell ${k} has to run again, and the session's chain does not hold it.`);
     const { target, code } = argsOf(link.record.args);
     const before = this.past.slice(0, at);

@@ -15,6 +15,7 @@ import { type Exposures, lookCell } from './exposure.js';
 import { cameToSame, PastCells, type PastCell } from './past-cells.js';
 import { sandboxSpec } from './sandbox-spec.js';
 import { signature, unparsed } from './seen.js';
+import { chainedSandbox } from './shipping.js';
 import type { StepDone, StepScene } from './step.js';
 import type { StepWorld } from './world.js';
 
@@ -35,6 +36,13 @@ export async function runCell(world: StepWorld, exposures: Exposures, { call, fo
   // A stop ends the cell; the tools that it waits for are told so at once.
   signal.addEventListener('abort', () => void tools.end(), { once: true });
   const caughtUp = new Map<number, boolean>();
+  const fetched = await world.checkpoints?.refill(chainedSandbox(folder, cells, request.limits.diskBytes), (message) => events.emit('state-not-shipped', { message }));
+  if (fetched !== undefined) {
+    // A stream to a sandbox that stood in a folder of before.
+    world.kernels.release(spec.folder);
+    events.emit('state-fetched', { k: fetched });
+    cells.place(fetched + 1);
+  }
   const { reply, attachments, again, saved } = await world.kernels.runCell(spec, cell, {
     signal,
     onOutput: (stream, text) => (before?.lens === fullLens ? tell(stream, text) : live.take(stream, text)),

@@ -3,6 +3,7 @@ import type { Pack } from '../context/pack.js';
 import type { Kernels } from '../kernel/kernels.js';
 import type { ModelEndpoint } from '../model/endpoint.js';
 import type { Exposure } from '../session/exposure.js';
+import type { Checkpoints } from '../sandbox/checkpoints.js';
 import type { SessionStore } from '../store/session-store.js';
 import type { ToolBridge } from '../tools/tool-bridge.js';
 import type { Verifier } from '../verification/verify.js';
@@ -18,6 +19,8 @@ export interface StepWorld {
   verifier: Verifier;
   /** Reads a context pack by name; throws `bad-request` for an unknown or malformed one. */
   pack(name: string): Promise<Pack>;
+  /** Ships saved states of kernels to where other hosts have them too; absent where they stay on this machine. */
+  checkpoints?: Checkpoints;
   leaseMs: number;
   /** What a request may show a model at most, by the operator's word. */
   maxExposure: Exposure;

@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { existsSync, statfsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { ResolvedConfig } from '../config.js';
@@ -7,6 +8,8 @@ import { prepareDataDir } from '../embedded/data-dir.js';
 import { findTemporalExecutable } from '../embedded/temporal-executable.js';
 import type { Probed } from '../model/ability-probe.js';
 import type { SandboxBackend } from '../sandbox/backend.js';
+import { objectOf } from '../store/checkpoint-store.js';
+import { openCheckpointStore } from '../store/open-checkpoint-store.js';
 import { standing } from '../session/error-table.js';
 import { size } from './result-text.js';
 
@@ -88,6 +91,21 @@ export function checkDataDir({ dataDir }: Pick<ResolvedConfig, 'dataDir'>): Chec
     return { name: 'data', ok, detail: `${dataDir}, ${size(free)} free${ok ? '' : ': free space, or choose another folder with --data-dir'}` };
   } catch (error) {
     return { name: 'data', ok: false, detail: sentence(error) };
+  }
+}
+
+/** Whether saved states can be put where other hosts have them too; tried for real. */
+export async function checkCheckpoints(config: Pick<ResolvedConfig, 'checkpoints' | 'durability'>): Promise<Check> {
+  const name = 'states';
+  const store = openCheckpointStore(config);
+  if (!store) return { name, ok: true, detail: 'on this machine only (checkpoints.path names a folder that other hosts have too)' };
+  const key = `doctor-${randomBytes(6).toString('hex')}`;
+  try {
+    await store.put(key, objectOf(Buffer.from(key)));
+    await store.remove(key);
+    return { name, ok: true, detail: `shipped to ${store.place} after each cell` };
+  } catch (error) {
+    return { name, ok: false, detail: `${store.place} (checkpoints.path) can't be written: ${sentence(error)}: mount it, or give its folder to this user` };
   }
 }
 

@@ -2,7 +2,7 @@ import { Command } from 'commander';
 import type { ConfigFlags } from '../config.js';
 import type { Ability, Probed } from '../model/ability-probe.js';
 import { checkNamespace } from './check-namespace.js';
-import { checkDataDir, checkExposure, checkIdle, checkModel, checkNode, checkPython, checkSandbox, checkTemporal, probeModel } from './checks.js';
+import { checkCheckpoints, checkDataDir, checkExposure, checkIdle, checkModel, checkNode, checkPython, checkSandbox, checkTemporal, probeModel } from './checks.js';
 import { clean } from './clean.js';
 import { configOf, withConfig, withServing } from './config-options.js';
 import type { CliContext } from './context.js';
@@ -24,7 +24,7 @@ export function doctorCommand(context: CliContext): Command {
     const config = configOf({ ...options, model: options.model === true ? undefined : options.model }, context);
     const { createBackend } = await import('../world.js');
     const backend = createBackend(config);
-    const checks = [checkNode(), checkPython(config), checkTemporal(config, env), await checkNamespace(config), await checkSandbox(backend).finally(() => backend.close()), await checkModel(config), checkDataDir(config), checkExposure(config), checkIdle(config)];
+    const checks = [checkNode(), checkPython(config), checkTemporal(config, env), await checkNamespace(config), await checkSandbox(backend).finally(() => backend.close()), await checkModel(config), checkDataDir(config), await checkCheckpoints(config), checkExposure(config), checkIdle(config)];
     const probed = options.model === undefined ? undefined : await probeModel(config);
     const works = checks.every(({ ok }) => ok) && (probed?.abilities ?? []).every(({ has }) => has !== 'no');
     context.exitCode = works ? 0 : 1;

@@ -17,6 +17,10 @@ export function kernelLine(kind: EventKind, data: Readonly<Record<string, Json>>
       return `cell ${number(data.k)} ran again, since its saved state was gone${data.same === false ? ', and showed something else' : ''}`;
     case 'state-unsaved':
       return text(data.message) || 'the state after the cell could not be saved';
+    case 'state-not-shipped':
+      return text(data.message) || 'the saved states could not be shipped';
+    case 'state-fetched':
+      return `the state after cell ${number(data.k)} was fetched from the checkpoint store, since there was none on this machine`;
     default:
       return undefined;
   }

@@ -18,8 +18,10 @@ import { clean, cleanLine } from './clean.js';
 import { configOf, withConfig } from './config-options.js';
 import type { CliContext } from './context.js';
 import { keptText, readKeptState } from './kept-state.js';
+import { openCheckpointStore } from '../store/open-checkpoint-store.js';
 import { planLines } from './plan-text.js';
 import { dollars, seconds } from './progress.js';
+import { readRemoteState, storedText } from './remote-state.js';
 import { resultText } from './result-text.js';
 import { saveResult } from './save-result.js';
 import { sentText } from './sent-text.js';
@@ -66,10 +68,14 @@ async function show(session: string, options: ShowOptions, context: CliContext):
     return terminal.out(process.stdout.isTTY ? clean(code) : code);
   }
   const files = result && options.out ? saveResult(result, folder, resolve(cwd, options.out)) : [];
-  const kernel = readKeptState(folder);
+  const kept = readKeptState(folder);
+  const elsewhere = openCheckpointStore(config);
+  const remote = kept && elsewhere && (await readRemoteState(folder, elsewhere));
+  const kernel = kept && { ...kept, ...(remote ? { remote } : {}) };
   if (options.json) return terminal.out(JSON.stringify(result ? { ...result, files, kernel } : { session, status: 'open', proposal: waiting?.proposal.id ?? null, waits: waiting && { what: waiting.proposal.what, problem: waiting.proposal.problem ?? null, changes: waitingChanges(folder, waiting.proposal) ?? null, tools: waitingTools(folder, waiting.proposal) }, kernel }, null, 2));
   printSteps(folder, context);
-  if (kernel) terminal.out(`    kernel   ${keptText(kernel)}`);
+  if (kept) terminal.out(`    kernel   ${keptText(kept, remote?.head ?? -1)}`);
+  if (kept && remote) terminal.out([`    stored   ${clean(storedText(kept.cells, remote))}`, ...(remote.problem ? [`             ${clean(remote.problem)}`] : [])].join('\n'));
   if (result) terminal.out(`\n${resultText(result, files, terminal)}`);
   else if (waiting) terminal.out(waitingText(session, waiting, waitingChanges(folder, waiting.proposal), waitingTools(folder, waiting.proposal)));
   else terminal.out('\nopen');

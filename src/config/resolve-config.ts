@@ -1,5 +1,5 @@
 import { statSync } from 'node:fs';
-import { dirname, isAbsolute, join, resolve } from 'node:path';
+import { dirname, isAbsolute, join, relative, resolve } from 'node:path';
 import type { Price, ResolvedConfig } from '../config.js';
 import { Nl2codeError } from '../session/error-table.js';
 import { DEFAULT_EXPOSURE, looser, strictest, type Exposure } from '../session/exposure.js';
@@ -74,9 +74,10 @@ export function resolveConfig({ flags = {}, env, cwd }: ConfigSources): Resolved
   const profile = given.temporal?.profile ?? null;
   const external = (given.temporal?.mode ?? 'embedded') === 'external';
   const max = given.exposure?.max ?? 'full';
+  const dataDir = given.dataDir === undefined ? defaultDataDir(env, home) : place('dataDir', given.dataDir);
   const { limits, budget, ...defaults } = given.defaults ?? {};
   return {
-    dataDir: given.dataDir === undefined ? defaultDataDir(env, home) : place('dataDir', given.dataDir),
+    dataDir,
     runtimeDir: given.runtimeDir === undefined ? join(root, '.runtime') : place('runtimeDir', given.runtimeDir),
     namespace: given.namespace ?? (external ? profileNamespace(profile, env) : null) ?? 'default',
     taskQueue: given.taskQueue ?? 'nl2code',
@@ -91,6 +92,7 @@ export function resolveConfig({ flags = {}, env, cwd }: ConfigSources): Resolved
     },
     sandbox: { backend: 'process', isolation: 'bubblewrap', pool: 1, leaseMs: 600_000, ...given.sandbox },
     packDirs: packDirs(given.packs?.map((value) => place('packs', value)), from('packs'), cwd, root),
+    checkpoints: checkpoints(given.checkpoints, place, dataDir),
     durability: given.durability ?? 'process',
     exposure: { max },
     tools: { allow: given.tools?.allow ?? null },
@@ -106,6 +108,16 @@ export function resolveConfig({ flags = {}, env, cwd }: ConfigSources): Resolved
     },
     admission: { maxInputBytes: 2_000_000_000, maxPromptChars: 100_000, ...given.admission, allow: (given.admission?.allow ?? []).map((value) => place('admission.allow', value)) },
   };
+}
+
+/** Where states are kept beside the data directory. A folder that is missing is refused: it may be a file system that is not mounted. */
+function checkpoints(given: GivenConfig['checkpoints'], place: Place, dataDir: string): ResolvedConfig['checkpoints'] {
+  if (given === undefined || Object.keys(given).length === 0) return null;
+  if (given.path === undefined) throw new Nl2codeError('bad-request', 'checkpoints names no path: set checkpoints.path to a folder that other hosts have too, or leave checkpoints out.', { remedy: '' });
+  const path = place('checkpoints.path', given.path);
+  if (!isFolder(path)) throw new Nl2codeError('bad-request', `checkpoints.path is ${JSON.stringify(path)}, which is not a folder: mount or make it, correct the path, or leave checkpoints out.`, { remedy: '' });
+  if (!relative(dataDir, path).startsWith('..')) throw new Nl2codeError('bad-request', `checkpoints.path is ${JSON.stringify(path)}, which is in the data directory and would be lost with it: name a folder on another disk.`, { remedy: '' });
+  return { kind: given.kind ?? 'folder', path };
 }
 
 /** Tokens a model takes and gives. Throws where a reply could leave no room for a prompt. */

@@ -37,6 +37,7 @@ export const configSchema = section({
   }),
   sandbox: section({ backend: oneOf(SANDBOX_BACKENDS), isolation: oneOf(['bubblewrap', 'none']), pool: number(BOUNDS.pool), leaseMs: number(BOUNDS.leaseMs) }),
   packs: paths,
+  checkpoints: section({ kind: oneOf(['folder']), path }),
   durability: oneOf(['process', 'host']),
   exposure: section({ max: oneOf(EXPOSURES) }),
   tools: section({ allow: z.array(text, { error: 'a list of names of tools' }) }),

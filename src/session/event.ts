@@ -34,4 +34,10 @@ export type EventKind =
   | 'cell-caught-up'
   /** A cell's result is kept, the state after it is not. */
   | 'state-unsaved'
+  /** The states up to that after cell `k` are where other hosts have them too. */
+  | 'state-shipped'
+  /** Some states are on this machine only; the next cell tries again. Or they could not be fetched. */
+  | 'state-not-shipped'
+  /** The state after cell `k` was fetched from there. */
+  | 'state-fetched'
   | 'verification-progress';

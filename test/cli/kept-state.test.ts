@@ -4,8 +4,12 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { kernelLines } from '../../src/cli/kernel-text.js';
 import { keptText, readKeptState } from '../../src/cli/kept-state.js';
+import { readRemoteState, storedText } from '../../src/cli/remote-state.js';
 import { readStepDetail } from '../../src/cli/step-detail.js';
+import { identityKey, manifestKey, NONE_BEFORE } from '../../src/sandbox/remote-checkpoint.js';
 import type { StepRecord } from '../../src/session/step-record.js';
+import { objectOf } from '../../src/store/checkpoint-store.js';
+import { FolderCheckpoints } from '../../src/store/folder-checkpoints.js';
 import { SessionStore, type SessionFolder } from '../../src/store/session-store.js';
 import { traceLines } from '../../src/store/trace.js';
 import { record } from '../store/record.js';
@@ -39,6 +43,36 @@ test('what is kept of a session is read from its chain and its folder', () => {
   keep(0, 1);
   expect(readKeptState(folder)).toEqual({ cells: 2, head: 1 });
   expect(traceLines(folder).map((line) => (JSON.parse(line) as { kernel?: unknown }).kernel)).toEqual([{ manifest: 0, saved: 'local' }, undefined, { manifest: 1, saved: 'pending' }]);
+});
+
+const elsewhere = { place: '/mnt/states', problem: null };
+test.each([
+  [{ ...elsewhere, head: 2 }, 'remote: cells 0 to 2, in /mnt/states'],
+  [{ ...elsewhere, head: 1 }, 'remote: cells 0 to 1, in /mnt/states; local: cell 2'],
+  [{ ...elsewhere, head: 0 }, 'remote: cell 0, in /mnt/states; local: cells 1 to 2'],
+  [{ ...elsewhere, head: -1 }, 'local: cells 0 to 2; nothing is in /mnt/states yet'],
+  [{ ...elsewhere, head: null }, "what is in /mnt/states can't be told"],
+])('of three cells %j is said in a line', (remote, said) => expect(storedText(3, remote)).toBe(said));
+
+test('up to which cell states are remote is told from what is there, and why the rest is not from what a worker said last', async () => {
+  const store = new FolderCheckpoints(dir, 'process');
+  run('cell', { kernel: { manifest: 0, saved: 'local' } });
+  run('cell', { kernel: { manifest: 1, saved: 'local' } });
+  expect(await readRemoteState(folder, store)).toEqual({ place: dir, head: -1, problem: null });
+  const events = folder.events({ seq: 1, attempt: 1, step: 'execute' });
+  events.emit('state-not-shipped', { message: 'It was not to be.' });
+  expect(await readRemoteState(folder, store)).toMatchObject({ problem: 'It was not to be.' });
+  const [first] = folder.chain.walk(folder.chain.head());
+  await store.put(identityKey('s', 'lineage'), objectOf(Buffer.from('{}')));
+  await store.put(manifestKey('s', 'lineage', { k: 0, record: first!.hash, sha: 'a'.repeat(64), before: NONE_BEFORE }), objectOf(Buffer.from('x')));
+  events.emit('state-shipped', { k: 0 });
+  expect(await readRemoteState(folder, store)).toEqual({ place: dir, head: 0, problem: null });
+  expect(await readRemoteState(folder, new FolderCheckpoints(join(dir, 'never'), 'process'))).toMatchObject({ head: null, problem: expect.stringContaining('ENOENT') as string });
+});
+
+test('a state that is elsewhere counts where none is here', () => {
+  expect(keptText({ cells: 9, head: -1 }, 5)).toBe('state after cell 5 is kept: cells 6 to 8 run again when the session goes on');
+  expect(keptText({ cells: 9, head: 3 }, 5)).toBe('state after cell 3 is kept: cells 4 to 8 run again when the session goes on');
 });
 
 test('a session of before states were kept has none to speak of', () => {

@@ -38,6 +38,7 @@ describe('precedence', () => {
       model: { baseUrl: null, apiKey: null, apiKeyFile: null, name: 'scripted', maxOutputTokens: 8192, contextTokens: 128_000, stallMs: 120_000, temperature: null, caFile: null, caFrom: 'model.caFile', proxies: { https: null, http: null, no: '' }, prices: {} },
       sandbox: { backend: 'process', isolation: 'bubblewrap', pool: 1, leaseMs: 600_000 },
       packDirs: [join(packageRoot(), 'packs')],
+      checkpoints: null,
       durability: 'process',
       exposure: { max: 'full' },
       tools: { allow: null },
@@ -71,6 +72,37 @@ describe('precedence', () => {
 
   test('an empty variable is an unset one', () => {
     expect(resolved({}, { NL2CODE_ISOLATION: '', OPENAI_API_KEY: '' })).toEqual(resolved());
+  });
+});
+
+describe('a folder for saved states', () => {
+  const elsewhere = () => {
+    mkdirSync(join(home, 'elsewhere'), { recursive: true });
+    return join(home, 'elsewhere');
+  };
+
+  test('is named by its path, relative to the file', () => {
+    elsewhere();
+    yaml('checkpoints: { kind: folder, path: ../../elsewhere }\n');
+    expect(resolved().checkpoints).toEqual({ kind: 'folder', path: join(home, 'elsewhere') });
+    yaml('checkpoints:\n  path: ~/elsewhere\n');
+    expect(resolved().checkpoints).toEqual({ kind: 'folder', path: join(home, 'elsewhere') });
+  });
+
+  test.each([
+    ['without a path', 'checkpoints: { kind: folder }', 'checkpoints names no path: set checkpoints.path to a folder that other hosts have too, or leave checkpoints out.'],
+    ['that is not there', 'checkpoints: { path: /not/there }', 'checkpoints.path is "/not/there", which is not a folder: mount or make it, correct the path, or leave checkpoints out.'],
+    ['of a kind that does not exist', 'checkpoints: { kind: s3, path: /tmp }', 'checkpoints.kind in'],
+  ])('%s is refused with what to do', (_what, text, said) => {
+    yaml(`${text}\n`);
+    expect(refusal()).toContain(said);
+  });
+
+  test('in the data directory is refused: both would be lost together', () => {
+    yaml(`checkpoints: { path: ${JSON.stringify(elsewhere())} }\n`);
+    expect(refusal({ dataDir: home })).toContain('which is in the data directory and would be lost with it: name a folder on another disk.');
+    expect(refusal({ dataDir: elsewhere() })).toContain('which is in the data directory');
+    expect(resolved({ dataDir: `${elsewhere()}-data` }).checkpoints).not.toBeNull();
   });
 });
 
