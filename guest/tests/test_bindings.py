@@ -35,6 +35,17 @@ def test_every_change_is_told_once() -> None:
     assert "a" in bindings and "__builtins__" not in bindings
 
 
+def test_of_thousands_of_names_exactly_those_bound_anew_are_told() -> None:
+    namespace: dict[str, Any] = {f"n{n}": [n] for n in range(2000)}
+    bindings = Bindings(namespace)
+    rng = random.Random(2)
+    for count in (0, 1, 5, 2000):
+        chosen = {"n0", "n255", "n256", "n1999", *(f"n{rng.randrange(2000)}" for _ in range(count))} if count else set()
+        namespace.update({name: [0] for name in chosen})
+        namespace[f"new{count}"] = 0
+        assert bindings.look() == Rebound(frozenset({f"new{count}", *chosen}), frozenset())
+
+
 def test_what_is_no_variable_is_not_told() -> None:
     namespace: dict[Any, Any] = {"__name__": "__main__", "a": [1]}
     bindings = Bindings(namespace)

@@ -7,11 +7,13 @@ before, so what happens between two cells (a thread that ended, code that ran in
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import compress
 from typing import Any, NamedTuple
 
 from nl2code_guest.checkpoint.serialise import NOT_SAVED
+
+_BLOCK = 256
 
 
 class Rebound(NamedTuple):
@@ -40,8 +42,8 @@ class Bindings:
         known = len(self._keys)
         if keys[:known] == self._keys:
             new = {key: place for place, key in enumerate(keys[known:], known) if _is_variable(key)}
-            assigned = {key for key in compress(self._keys, map(operator.ne, self._ids, ids)) if key in self._places}
-            rebound = Rebound(frozenset(assigned | new.keys()), frozenset())
+            assigned = frozenset(key for key in self._different(ids) if key in self._places)
+            rebound = Rebound(assigned | new.keys(), frozenset())
             self._places.update(new)
         else:
             rebound = self._compared(dict(zip(keys, ids, strict=True)))
@@ -56,6 +58,14 @@ class Bindings:
     def in_order(self, names: Iterable[str]) -> list[str]:
         """Those of these names that were variables at the last look, in the order of the namespace."""
         return sorted((name for name in names if name in self._places), key=self._places.__getitem__)
+
+    def _different(self, ids: list[int]) -> Iterator[str]:
+        """The keys of the last look that stand for something else in `ids`."""
+        for at in range(0, len(self._ids), _BLOCK):
+            before, now = self._ids[at : at + _BLOCK], ids[at : at + _BLOCK]
+            # Most blocks are as they were, and lists are compared several times as quickly as one by one.
+            if before != now[: len(before)]:
+                yield from compress(self._keys[at:], map(operator.ne, before, now))
 
     def _compared(self, now: dict[str, int]) -> Rebound:
         before = dict(zip(self._keys, self._ids, strict=True))
