@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from saved_session import Begin, SavedSession
 
+from nl2code_guest.checkpoint.quota import disk_bytes
+
 #: Small enough to be quick, large enough by the limit that the tests set.
 LIMITS = {"session_state.FORK_BYTES": 1_000_000}
 BIG = "import array\nbig = array.array('b', bytes(2_000_000))\nsmall = [1]"
@@ -17,7 +19,7 @@ BIG = "import array\nbig = array.array('b', bytes(2_000_000))\nsmall = [1]"
 @pytest.fixture
 def begin(begin: Begin) -> Begin:
     """Starts sessions in which little counts as large."""
-    return lambda name="one", **limits: begin(name, LIMITS=json.dumps({**LIMITS, **limits}))
+    return lambda name="one", quota=None, **limits: begin(name, quota=quota, LIMITS=json.dumps({**LIMITS, **limits}))
 
 
 @pytest.fixture
@@ -176,6 +178,19 @@ def test_a_child_sees_nothing_of_what_the_kernel_does_to_the_disk_quota(begin: B
     session.run("resource.setrlimit(resource.RLIMIT_FSIZE, limits)").settle()
     assert session.headers[-1]["covers"] == [1, 2]
     assert session.again().show("big[0]") == "1"
+
+
+def test_what_children_write_counts_for_the_quota(begin: Begin) -> None:
+    session = begin(quota=16 << 20)
+    session.run("import os\nnote = os.urandom(10_000)")
+    assert session.outcome == "inline"
+    for _ in range(10):
+        session.run("big = os.urandom(2_000_000)")
+        assert session.outcome == "forked"
+        if (unsaved := session.settle()) is not None:
+            break
+    assert unsaved and "MiB it may have" in unsaved
+    assert 12 << 20 < disk_bytes(str(session.checkpoint)) < 16 << 20
 
 
 def test_settling_without_waiting_leaves_a_running_child_alone(session: SavedSession) -> None:

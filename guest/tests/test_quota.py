@@ -67,6 +67,27 @@ def test_far_from_the_limit_it_is_measured_now_and_then_and_near_it_at_every_sav
         limit.take(39 * MIB)
 
 
+def test_a_save_that_writes_no_segment_measures_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    measured: list[str] = []
+
+    def measure(folder: str) -> int:
+        measured.append(folder)
+        return 0
+
+    monkeypatch.setattr(quota, "disk_bytes", measure)
+    limit = Quota(["one"], 100 * MIB)
+    for _ in range(20):
+        with SegmentWriter(str(tmp_path), 0, False, limit):
+            pass
+    assert measured == []
+    put(tmp_path, limit, 1000)
+    put(tmp_path, limit, 1000)
+    assert measured == ["one"]
+    limit.doubt()
+    put(tmp_path, limit, 1000)
+    assert measured == ["one", "one"]
+
+
 def test_blocks_are_counted_once_per_inode_and_links_lead_nowhere(tmp_path: Path) -> None:
     top = tmp_path / "top"
     (top / "inner").mkdir(parents=True)

@@ -29,8 +29,12 @@ class Quota:
         self._room = 0
         self._saves = 0
 
+    def doubt(self) -> None:
+        """Another process writes, or has written: what is known of the room is not true any more."""
+        self._room = 0
+
     def begin(self) -> None:
-        """A save begins: measures anew when less than half of the limit is left, and now and then before."""
+        """A save begins to write: measures anew when less than half of the limit is left, and now and then before."""
         if self._limit is None:
             return
         if self._room < self._limit // 2 or self._saves % _SAVES_PER_MEASUREMENT == 0:

@@ -47,7 +47,6 @@ class SegmentWriter:
         self._folder = folder
         self._durable = durable
         self._quota = quota or Quota((), None)
-        self._quota.begin()
         self._stem = f"{k}-{os.urandom(6).hex()}"
         self._fd = -1
         self._names: list[str] = []
@@ -162,6 +161,9 @@ class SegmentWriter:
         return Location(self._names[-1], row.offset, row.length)
 
     def _open(self) -> None:
+        if not self._names:
+            # Most saves of small cells write no segment, and measuring looks at every file of the session.
+            self._quota.begin()
         os.makedirs(self._folder, mode=0o700, exist_ok=True)
         name = f"{self._stem}-{len(self._names)}"
         path = _unfinished(path_of(self._folder, name))

@@ -244,6 +244,7 @@ class SessionState:
         estimate.add(self._namespace[name] for name in work.names)
         size = max(estimate.bytes, sum(self._saved.components.by_id[id].size() for id in work.parts))
         if size >= FORK_BYTES or len(work.names) >= FORK_NAMES:
+            self._quota.doubt()
             try:
                 self._fork = ForkedSave(lambda: _to_send(work.produce(limited=False)), self._send, size)
             except OSError:
@@ -269,6 +270,7 @@ class SessionState:
         if outcome is None:
             return None
         self._fork = None
+        self._quota.doubt()
         cells, changes = self._forked
         if outcome.kind == "saved":
             self._saved.apply(decode_state(outcome.state), len(outcome.state))
