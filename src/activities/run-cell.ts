@@ -22,13 +22,13 @@ import type { StepWorld } from './world.js';
 const MAX_OUTPUT_CHARS = 20_000;
 
 /** Runs a cell in the session's kernel, wherever that stands: an inspection, or what a model or a person wrote. */
-export async function runCell(world: StepWorld, exposures: Exposures, { call, folder, past, attempt, scheduledMs, events, signal }: StepScene<'execute'>, request: Request, pack: Pack | null): Promise<StepDone> {
+export async function runCell(world: StepWorld, exposures: Exposures, { call, folder, past, attempt, order, events, signal }: StepScene<'execute'>, request: Request, pack: Pack | null): Promise<StepDone> {
   const inspecting = call.args.target === 'inspect';
   const looking = inspecting && exposureOf(request) !== 'full';
   const code = inspecting ? lookCell(looking) : codeText(folder, call.args.code);
   const spec = sandboxSpec(world, folder, call.session, request, pack);
   const cells = new PastCells(folder, past);
-  const cell: KernelCell = { session: call.session, k: cells.next, code, epoch: [scheduledMs, attempt], timeoutMs: request.limits.cellTimeoutMs, maxOutputChars: MAX_OUTPUT_CHARS, past: (k) => cells.cell(k) };
+  const cell: KernelCell = { session: call.session, k: cells.next, code, epoch: [order, attempt], timeoutMs: request.limits.cellTimeoutMs, maxOutputChars: MAX_OUTPUT_CHARS, past: (k) => cells.cell(k) };
   const before = looking ? null : exposures.lens({ call, folder, past }, request, pack);
   const tell = (stream: string, text: string) => before && events.emit('cell-output', { stream, text: before.lens.live(text) });
   const live = new LiveText(tell);

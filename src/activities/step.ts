@@ -19,8 +19,8 @@ export interface StepScene<K extends StepKind> {
   past: readonly Link[];
   key: string;
   attempt: number;
-  /** When this attempt was scheduled, by the server's clock, but after the step before; with `attempt` it fences older ones. */
-  scheduledMs: number;
+  /** The step's place in the session; with `attempt` it fences older ones. */
+  order: number;
   events: EventWriter;
   signal: AbortSignal;
 }
@@ -43,17 +43,17 @@ export async function step<K extends StepKind>(world: StepWorld, call: StepCall<
   const context = Context.current();
   const { attempt } = context.info;
   const folder = world.store.session(call.session);
-  const scheduledMs = folder.chain.scheduled(call.parent, context.info.currentAttemptScheduledTimestampMs);
+  const order = folder.chain.order({ runId: context.info.workflowExecution!.runId, activityId: context.info.activityId });
   const events = folder.events({ seq: call.seq, attempt, step: call.kind });
   const key = memoKey(call as StepCall);
   const { signal, letGo } = cancellationOf(context);
   const beat = setInterval(() => context.heartbeat(), BEAT_MS);
   try {
-    const known = folder.chain.recall(key, scheduledMs);
+    const known = folder.chain.recall(key, order);
     if (known) return toReply(known);
     events.emit('step-started', { worker: process.pid, ...(call.ask ? { ask: call.ask } : {}) });
     // What was handed over goes on in the background: if it still ends here, its record answers the next attempt.
-    return toReply(await Promise.race([perform({ call, folder, past: folder.chain.walk(call.parent), key, attempt, scheduledMs, events, signal }, effect), letGo]));
+    return toReply(await Promise.race([perform({ call, folder, past: folder.chain.walk(call.parent), key, attempt, order, events, signal }, effect), letGo]));
   } catch (error) {
     if (signal.aborted) throw error;
     const failure = toActivityFailure(error);
@@ -66,7 +66,7 @@ export async function step<K extends StepKind>(world: StepWorld, call: StepCall<
 }
 
 async function perform<K extends StepKind>(scene: StepScene<K>, effect: (scene: StepScene<K>) => Promise<StepDone>): Promise<Link> {
-  const { call, folder, key, scheduledMs, events } = scene;
+  const { call, folder, key, order, events } = scene;
   const startedAt = Date.now();
   const done = await effect(scene);
   const link = folder.chain.commit(
@@ -86,7 +86,7 @@ async function perform<K extends StepKind>(scene: StepScene<K>, effect: (scene: 
       startedAt,
       ms: Date.now() - startedAt,
     },
-    scheduledMs,
+    order,
   );
   events.emit('step-finished', { value: link.record.value, ms: link.record.ms, spent: link.record.spent as unknown as Json });
   return link;

@@ -15,7 +15,7 @@ export const MAX_BODY_BYTES = 64 << 20;
 export const MAX_ARGS_BYTES = 1 << 20;
 export const MAX_REPORT_BYTES = 64 << 10;
 
-/** `(scheduled time in ms, attempt)` of the activity that speaks; a lower one is fenced. */
+/** The step's place in its session, and the attempt that speaks; a lower one is fenced. */
 export type Epoch = [number, number];
 
 export type HostFrame =

@@ -1,5 +1,5 @@
 /**
- * The record chain of one session on a file system. Owns records/, memo/ and head; blobs are beside it.
+ * The record chain of one session on a file system. Owns records/, memo/, head and runs; blobs are beside it.
  * Invariants:
  * (1) a file is complete before it has its name: write, fdatasync when `host`, link;
  * (2) memo/<key> is the commit point: the first link wins, and every later writer reads the winner;
@@ -20,6 +20,7 @@ import type { StepRecord } from '../session/step-record.js';
 import { sha256 } from './blobs.js';
 import { linkIfAbsent, shareFile, syncFolder, writeTemporary, writing, type Durability } from './file.js';
 import { memoKey } from './memo-key.js';
+import { RunOrder, type ActivityName } from './run-order.js';
 
 /** A record with its name. */
 export interface Link {
@@ -60,6 +61,7 @@ export class Chain {
   private tail: { head: Hash | null; links: Link[] } | undefined;
   private readonly records: string;
   private readonly memos: string;
+  private readonly runs: RunOrder;
 
   constructor(
     private readonly folder: string,
@@ -67,6 +69,7 @@ export class Chain {
   ) {
     this.records = join(folder, 'records');
     this.memos = join(folder, 'memo');
+    this.runs = new RunOrder(join(folder, 'runs'));
   }
 
   /** The finished record of a step, if any attempt has stored one. */
@@ -87,14 +90,14 @@ export class Chain {
   }
 
   /** The finished record of a step for a later attempt, which takes over what the first may not have lived to do: the head points to it. */
-  recall(key: Hash, scheduledMs: number): Link | undefined {
+  recall(key: Hash, order: number): Link | undefined {
     const link = this.memo(key);
-    if (link) this.point(link.hash, scheduledMs);
+    if (link) this.point(link.hash, order);
     return link;
   }
 
-  /** Put-if-absent; returns the winner, whoever it is. `scheduledMs` is when the activity was scheduled, by the server's clock. */
-  commit(key: Hash, record: StepRecord, scheduledMs: number): Link {
+  /** Put-if-absent; returns the winner, whoever it is. `order` is the step's place in the session. */
+  commit(key: Hash, record: StepRecord, order: number): Link {
     const link = writing('A step record', () => {
       const bytes = canonical(record);
       const hash = sha256(bytes);
@@ -106,7 +109,7 @@ export class Chain {
       syncFolder(this.records, this.durability);
       return won ? { hash, record } : this.memo(key)!;
     });
-    this.point(link.hash, scheduledMs);
+    this.point(link.hash, order);
     if (this.tail && this.tail.head === link.record.parent) this.tail = { head: link.hash, links: [...this.tail.links, link] };
     return link;
   }
@@ -219,27 +222,30 @@ export class Chain {
     }
   }
 
-  /** When a step counts as scheduled: after the one that it follows, also where the server's clock was set back in between. */
-  scheduled(parent: Hash | null, byServer: number): number {
-    let head: string;
+  /** A step's place among all steps of the session, the same for each attempt of it; see run-order.ts. */
+  order(activity: ActivityName): number {
+    return this.runs.of(activity, this.pointed());
+  }
+
+  /** The place of the step that the head points to; 0 without one. */
+  private pointed(): number {
     try {
-      head = readFileSync(join(this.folder, 'head'), 'latin1');
+      const head = readFileSync(join(this.folder, 'head'), 'latin1');
+      return head.length === HEAD_BYTES ? Number(head.slice(65)) : 0;
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return byServer;
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return 0;
       throw error;
     }
-    const before = head.length === HEAD_BYTES && head.slice(0, 64) === parent ? Number(head.slice(65)) : -1;
-    return Math.max(byServer, before + 1);
   }
 
   /** Written in place: replacing the file costs a third of a millisecond a step. */
-  private point(hash: Hash, scheduledMs: number): void {
+  private point(hash: Hash, order: number): void {
     const fd = openSync(join(this.folder, 'head'), constants.O_CREAT | constants.O_RDWR, 0o600);
     try {
       const was = Buffer.alloc(HEAD_BYTES);
       const n = readSync(fd, was, 0, HEAD_BYTES, 0);
-      if (n === HEAD_BYTES && Number(was.toString('latin1', 65)) > scheduledMs) return;
-      writeSync(fd, `${hash} ${String(Math.max(0, Math.trunc(scheduledMs))).padStart(15, '0')}`, 0);
+      if (n === HEAD_BYTES && Number(was.toString('latin1', 65)) > order) return;
+      writeSync(fd, `${hash} ${String(Math.max(0, Math.trunc(order))).padStart(15, '0')}`, 0);
       if (this.durability === 'host') fdatasyncSync(fd);
     } finally {
       closeSync(fd);

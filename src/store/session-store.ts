@@ -18,7 +18,7 @@ export interface ForkedFrom {
   first: string;
 }
 
-/** Everything kept of one session: `sessions/<name>/{blobs,records,memo,events,tools,head,forked.json,summary.json,inputs,truth,sandbox,verify}`. */
+/** Everything kept of one session: `sessions/<name>/{blobs,records,memo,events,tools,head,runs,forked.json,summary.json,inputs,truth,sandbox,verify}`. */
 export class SessionFolder {
   readonly blobs: Blobs;
   readonly chain: Chain;

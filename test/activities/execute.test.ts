@@ -46,7 +46,7 @@ class Scene {
   }
 
   /** Runs the next cell as the step does. */
-  async cell(code: string, over: Partial<StepCall<'execute'>> = {}, info: { attempt?: number; currentAttemptScheduledTimestampMs?: number } = {}): Promise<CellObservation> {
+  async cell(code: string, over: Partial<StepCall<'execute'>> = {}, info: ConstructorParameters<typeof MockActivityEnvironment>[0] = {}): Promise<CellObservation> {
     const hash = this.folder.blobs.put(code);
     const call: StepCall<'execute'> = { session: 's', parent: this.head, seq: this.seq, kind: 'execute', args: { target: 'cell', call: 'c', code: { hash } }, facts: [], ...over };
     const reply = (await new MockActivityEnvironment(info).run(() => this.execute(call))) as { head: Hash };
@@ -109,16 +109,28 @@ test('a cell notes its manifest and how that was kept', async () => {
   expect(scene.last).not.toHaveProperty('restored');
 });
 
-test('a server whose clock is set back fences no step that follows, and the session goes on from its newest record', async () => {
+test('no clock decides which attempt is fenced: a later step and a later attempt have a higher epoch', async () => {
   const epochs: [number, number][] = [];
-  scene.guest.during = ({ epoch }) => void epochs.push(epoch);
+  let dies = false;
+  scene.guest.during = ({ epoch }) => {
+    epochs.push(epoch);
+    if (dies) scene.guest.die();
+    return dies;
+  };
   scene.open();
-  const at = (currentAttemptScheduledTimestampMs: number, attempt = 1) => ({ attempt, currentAttemptScheduledTimestampMs });
-  await scene.cell('a = 1', {}, at(9_000_000, 2));
-  await scene.cell('b = 2', {}, at(1_000));
-  await scene.cell('c = 3', {}, at(1_000, 3));
-  await scene.cell('d = 4', {}, at(9_500_000));
-  expect(epochs).toEqual([[9_000_000, 2], [9_000_001, 1], [9_000_002, 3], [9_500_000, 1]]);
+  const activity = (activityId: string, attempt: number, runId: string, atMs: number) => ({ attempt, activityId, workflowExecution: { workflowId: 's', runId }, scheduledTimestampMs: atMs, currentAttemptScheduledTimestampMs: atMs });
+  await scene.cell('a = 1', {}, activity('7', 2, 'one', 9_000_000));
+  dies = true;
+  await expect(scene.cell('b = 2', {}, activity('9', 1, 'one', 9_800_000))).rejects.toThrow(/was lost 4 times/);
+  dies = false;
+  // The clock is set back for each: an attempt of the same step, the next step, a run that goes on.
+  await scene.cell('b = 2', {}, activity('9', 2, 'one', 1_000));
+  await scene.cell('c = 3', {}, activity('10', 1, 'one', 500));
+  await scene.cell('d = 4', {}, activity('1', 1, 'two', 100));
+  const said = [...new Map(epochs.map((epoch) => [epoch.join(), epoch])).values()];
+  expect(said).toHaveLength(5);
+  expect(said).toEqual(said.toSorted(([a, n], [b, m]) => a - b || n - m));
+  expect(said.map(([, attempt]) => attempt)).toEqual([2, 1, 2, 1, 1]);
   expect(scene.folder.chain.head()).toBe(scene.head);
 });
 

@@ -54,7 +54,7 @@ export class ForkedRoom {
     const parent = this.#heads.get(session) ?? folder.chain.head()!;
     this.#heads.delete(session);
     const call: StepCall<'execute'> = { session, parent, seq: folder.chain.record(parent).seq + 1, kind: 'execute', args: { target: 'cell', call: 'c', code: { hash: folder.blobs.put(code) } }, facts: [] };
-    const { head } = (await new MockActivityEnvironment({ currentAttemptScheduledTimestampMs: Date.now() }).run(() => this.#execute(call))) as StepReply<'execute'>;
+    const { head } = (await new MockActivityEnvironment().run(() => this.#execute(call))) as StepReply<'execute'>;
     return JSON.parse(folder.blobs.text(folder.chain.record(head).refs.observation!)) as CellObservation;
   }
 

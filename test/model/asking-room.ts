@@ -35,7 +35,7 @@ export async function converse(answers: Answer[], over: Partial<Request> = {}) {
   const ports: Ports = {
     async step<K extends StepKind>(call: StepCall<K>): Promise<StepReply<K>> {
       clock += 1;
-      const room = new MockActivityEnvironment({ workflowExecution: { workflowId: 's1', runId: 'r' }, currentAttemptScheduledTimestampMs: clock }, { logger: new DefaultLogger('ERROR', () => undefined) });
+      const room = new MockActivityEnvironment({ workflowExecution: { workflowId: 's1', runId: 'r' }, activityId: String(clock) }, { logger: new DefaultLogger('ERROR', () => undefined) });
       const { session: _session, kind, ...sent } = call;
       if (kind === 'close') return { head: call.parent!, value: null as never };
       if (kind !== 'execute') return room.run(activities[`nl2code-${kind}`] as (given: typeof sent) => Promise<StepReply<K>>, sent);
