@@ -28,8 +28,8 @@ export interface ForkedSession {
 
 /**
  * Makes a new session that has the past of another up to a step, and an independent future: its records and blobs, its inputs, the state of its
- * kernel and what its tools answered, but not what makes the keys of calls. The other may be at work. Temporal knows nothing of it: who starts a
- * run of the new id with the request that is open finds every step up to there in the memo. Host side. Throws `not-found`, `bad-request`,
+ * kernel and what its tools answered, but not what makes the keys of calls. The other may be at work. Temporal knows nothing of it: what a run
+ * of the new id asks for as the other did, from the open request on, is answered from the memo. Host side. Throws `not-found`, `bad-request`,
  * `store-corrupt` and `store-full`; then nothing is left of it.
  */
 export async function forkSession(store: SessionStore, { from, at, to }: ForkOptions): Promise<ForkedSession> {

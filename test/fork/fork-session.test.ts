@@ -1,4 +1,4 @@
-import { rmSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { forkSession } from '../../src/fork-session.js';
@@ -8,6 +8,7 @@ import { ForkedRoom } from './forked-room.js';
 const call = (text: string) => `rows.append(nl2code.tools.append(text=${JSON.stringify(text)}))`;
 const BEGIN = 'import nl2code, random\nrows, drawn = [], []';
 const DRAW = 'drawn.append(random.random())';
+const ONE = `${call('one')}\n${DRAW}\nopen("kept.txt", "w").write("one")`;
 
 describe.each(['bubblewrap', 'none'] as const)('a session with calls of tools, under %s,', (isolation) => {
   let room: ForkedRoom;
@@ -15,7 +16,7 @@ describe.each(['bubblewrap', 'none'] as const)('a session with calls of tools, u
     room = new ForkedRoom(isolation);
     room.open('parent');
     await room.cell('parent', BEGIN);
-    await room.cell('parent', `${call('one')}\n${DRAW}\nopen("kept.txt", "w").write("one")`);
+    await room.cell('parent', ONE);
     await room.cell('parent', `${call('two')}\n${DRAW}\nopen("kept.txt", "a").write(", two")`);
   });
   afterEach(() => room.close());
@@ -52,6 +53,18 @@ describe.each(['bubblewrap', 'none'] as const)('a session with calls of tools, u
     expect(second.stdout.text).toBe('[1, 3]\n');
     expect(second.caughtUp).toHaveLength(3);
     expect(room.texts).toEqual(['one', 'two', 'three']);
+  });
+
+  it('answers a fork that asks for a step of the past again from its records, and runs what is asked otherwise', async () => {
+    await forkSession(room.store, { from: 'parent', at: { cell: 1 }, to: 'fork' });
+    const head = room.store.at('fork').chain.head();
+    room.goOnAfter('fork', 0);
+    await room.cell('fork', ONE);
+    expect(room.store.at('fork').chain.head()).toBe(head);
+    expect(existsSync(join(room.store.at('fork').sandbox, 'run', 'state.json'))).toBe(false);
+    room.goOnAfter('fork', 0);
+    expect(await room.printed('fork', `${call('one')}\n${call('another')}\nprint(rows)`)).toBe('[1, 3]');
+    expect(room.texts).toEqual(['one', 'two', 'another']);
   });
 
   it('can be restored to any committed cell: by a fork at each, and by rolling its sandbox back to each', async () => {

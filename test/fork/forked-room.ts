@@ -70,11 +70,17 @@ export class ForkedRoom {
     await this.kernels.end({ id: `s-${session}`, folder: this.store.at(session).sandbox });
   }
 
-  /** Takes a session back to cell `k`: its records, and what its sandbox has committed since. */
+  /** Has a session go on after the cell `k`, as a run does that begins anew. */
+  goOnAfter(session: string, k: number): void {
+    const { chain } = this.store.session(session);
+    const cells = chain.walk(chain.head()).filter(({ record: { kind } }) => kind === 'execute');
+    this.#heads.set(session, cells[k]!.hash);
+  }
+
+  /** Takes a session back to cell `k`: its chain, and what its sandbox has committed since. */
   async rollBack(session: string, k: number): Promise<void> {
     const folder = this.store.session(session);
-    const cells = folder.chain.walk(folder.chain.head()).filter(({ record: { kind } }) => kind === 'execute');
-    this.#heads.set(session, cells[k]!.hash);
+    this.goOnAfter(session, k);
     this.kernels.release(folder.sandbox);
     await this.#backend.rollBack({ id: `s-${session}`, folder: folder.sandbox, isolation: this.isolation }, k + 1);
   }
