@@ -28,6 +28,7 @@ from typing import Any
 from nl2code_guest.folder_sync import sync_folder
 from nl2code_guest.frames import MAX_BODY_BYTES, MAX_HEADER_BYTES, encode_header, pack_frame
 from nl2code_guest.host_messages import Epoch, to_epoch
+from nl2code_guest.whole_writes import write_whole
 
 #: A journal that is longer is replaced by the records that still count.
 _LONG_BYTES = 1 << 20
@@ -129,7 +130,7 @@ class Journal:
     def _append(self, record: dict[str, Any], body: bytes = b"", synced: bool = True) -> None:
         data = _sealed(pack_frame(encode_header({**record, "session": self._session, "epoch": self.epoch}), body))
         self._make_room(len(data))
-        _write_at(self._fd, data, self._length)
+        write_whole(self._fd, data, self._length)
         if self._durable and synced:
             os.fdatasync(self._fd)
         self._length += len(data)
@@ -208,7 +209,7 @@ class Journal:
         data = b"".join([_sealed(pack_frame(epoch, b"")), *(record for _, _, record in self._live)])
         fd = _open(new, os.O_CREAT | os.O_EXCL)
         try:
-            _write_at(fd, data, 0)
+            write_whole(fd, data, 0)
             if self._durable:
                 os.fsync(fd)
             os.rename(new, self._path)
@@ -244,11 +245,3 @@ def _read_record(data: memoryview | bytes) -> tuple[dict[str, Any], bytes]:
     header_bytes, body_bytes = _LENGTHS.unpack_from(data)
     start = _LENGTHS.size + header_bytes
     return json.loads(bytes(data[_LENGTHS.size : start])), bytes(data[start : start + body_bytes])
-
-
-def _write_at(fd: int, data: bytes, at: int) -> None:
-    view = memoryview(data)
-    while view:
-        written = os.pwrite(fd, view, at)
-        at += written
-        view = view[written:]

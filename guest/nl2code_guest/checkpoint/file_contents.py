@@ -17,6 +17,7 @@ from nl2code_guest.checkpoint.mapping import runs
 from nl2code_guest.checkpoint.segment_format import Location, TornSegment, reading
 from nl2code_guest.checkpoint.segment_writer import SegmentWriter
 from nl2code_guest.checkpoint.segments import Segments
+from nl2code_guest.whole_writes import write_whole
 
 #: From here on a copy within the kernel, which may share blocks, is worth its system calls.
 _MIN_COPIED_BYTES = 1 << 20
@@ -134,6 +135,4 @@ def _copy_through_memory(source: int, run: Location, target: int, at: int) -> No
     while offset < end:
         with reading(run.segment):
             view = _read(source, buffer[: end - offset], offset)
-        while view:
-            written = os.pwrite(target, view, at)
-            view, at, offset = view[written:], at + written, offset + written
+        at, offset = write_whole(target, view, at), offset + len(view)

@@ -41,6 +41,7 @@ from nl2code_guest.checkpoint.fail_points import fail_point
 from nl2code_guest.checkpoint.machine_trouble import is_passing
 from nl2code_guest.folder_sync import sync_folder
 from nl2code_guest.frames import MAX_HEADER_BYTES, encode_header
+from nl2code_guest.whole_writes import write_whole
 
 if TYPE_CHECKING:
     import hashlib
@@ -102,9 +103,10 @@ def write_manifest(folder: str, header: dict[str, Any], images: list[bytes], sta
     fd = _create(new)
     try:
         try:
+            at = 0
             # One write for all but the largest: each costs as much as some kilobytes.
             for part in parts if sum(map(len, parts)) > _JOIN_BYTES else (b"".join(parts),):
-                _write(fd, part)
+                at = write_whole(fd, part, at)
             if durable:
                 os.fdatasync(fd)
         finally:
@@ -266,9 +268,3 @@ def _create(path: str) -> int:
     except FileNotFoundError:
         os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
     return os.open(path, flags, 0o600)
-
-
-def _write(fd: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(fd, view) :]

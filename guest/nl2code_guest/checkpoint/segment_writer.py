@@ -24,6 +24,7 @@ from nl2code_guest.checkpoint.quota import Quota
 from nl2code_guest.checkpoint.segment_format import UNFINISHED, Location, Row, encode_table, path_of
 from nl2code_guest.checkpoint.verified_record import VerifiedRecord
 from nl2code_guest.folder_sync import sync_folder
+from nl2code_guest.whole_writes import write_whole
 
 #: A segment holds more only when it holds a single piece that is larger.
 MAX_SEGMENT_BYTES = 256 << 20
@@ -74,7 +75,7 @@ class SegmentWriter:
         try:
             row = Row(self._place(view.nbytes, at), view.nbytes, digest or xxhash.xxh3_128_digest(view))
             self._quota.take(view.nbytes)
-            _write(self._fd, view, row.offset)
+            write_whole(self._fd, view, row.offset)
         except BaseException:
             self.abort()
             raise
@@ -91,7 +92,7 @@ class SegmentWriter:
             place = self._place(view.nbytes, at)
             self._quota.take(view.nbytes)
             if copy_range(fd, offset, self._fd, place, view.nbytes) is None:
-                _write(self._fd, view, place)
+                write_whole(self._fd, view, place)
             elif not self._holds(view.nbytes, place, digest):
                 os.ftruncate(self._fd, self._end)
                 return None
@@ -174,7 +175,7 @@ class SegmentWriter:
         """Ends the segment that is being written."""
         if self._fd < 0:
             return
-        _write(self._fd, memoryview(encode_table(self._rows, self._end)), self._end)
+        write_whole(self._fd, encode_table(self._rows, self._end), self._end)
         if self._durable:
             os.fdatasync(self._fd)
         os.close(self._fd)
@@ -183,9 +184,3 @@ class SegmentWriter:
 
 def _unfinished(path: str) -> str:
     return path + UNFINISHED
-
-
-def _write(fd: int, view: memoryview, at: int) -> None:
-    while view:
-        written = os.pwrite(fd, view, at)
-        view, at = view[written:], at + written
