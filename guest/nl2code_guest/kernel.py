@@ -19,8 +19,9 @@ from nl2code_guest import bridge
 from nl2code_guest.bridge import ToolCall, ToolResult
 from nl2code_guest.checkpoint import fail_points
 from nl2code_guest.checkpoint.fail_points import fail_point
+from nl2code_guest.checkpoint.kernel_state import MakeState, Unrestorable, Unsaved
 from nl2code_guest.checkpoint.machine_trouble import is_passing
-from nl2code_guest.checkpoint.session_state import SessionState, Unrestorable, Unsaved
+from nl2code_guest.checkpoint.session_state import SessionState
 from nl2code_guest.executor import Executor
 from nl2code_guest.frames import Frame
 from nl2code_guest.interrupt import Guard
@@ -79,7 +80,8 @@ class Kernel:
         self._guard = Guard(self._asked)
         namespace = make_namespace()
         self._executor = Executor(namespace, options.workspace, self._guard)
-        self._state = SessionState(
+        make: MakeState = SessionState
+        self._state = make(
             options.checkpoint,
             options.workspace,
             namespace,

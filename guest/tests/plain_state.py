@@ -30,27 +30,19 @@ from typing import Any
 
 from nl2code_guest import bridge
 from nl2code_guest.checkpoint.fail_points import fail_point
+from nl2code_guest.checkpoint.kernel_state import (
+    KernelState,
+    MakeState,
+    RestoreReport,
+    SaveOutcome,
+    Unrestorable,
+    Unsaved,
+)
 from nl2code_guest.checkpoint.manifests import read_manifest
 from nl2code_guest.kernel_channel import KernelChannel
 
 
-class Unrestorable(Exception):
-    """A state can't be brought back."""
-
-    def __init__(self, k: int, message: str) -> None:
-        super().__init__(message)
-        self.k = k
-        self.message = message
-
-
-class Unsaved:
-    """A save that failed."""
-
-    def __init__(self, message: str) -> None:
-        self.message = message
-
-
-class SessionState:
+class SessionState(KernelState):
     """The variables and files of one kernel."""
 
     def __init__(
@@ -62,8 +54,9 @@ class SessionState:
         durable: bool,
         quota_bytes: int | None,
         send: Callable[[dict[str, Any], bytes], None],
-        replay_tools: Callable[[int], AbstractContextManager[object]],
+        replay_tools: Callable[[int], AbstractContextManager[object]] | None = None,
     ) -> None:
+        assert replay_tools is not None
         self._replay_tools = replay_tools
         self._folder = Path(folder)
         self._workspace = Path(workspace)
@@ -78,7 +71,7 @@ class SessionState:
     def tidy(self) -> None:
         """Has nothing to tidy."""
 
-    def restore(self, head: int, at_start: bytes | None, exact: bool) -> dict[str, Any]:
+    def restore(self, head: int, at_start: bytes | None, exact: bool = True) -> RestoreReport:
         """Brings back what the manifests say."""
         self._may_fail(head)
         state = self._state(head)
@@ -126,7 +119,7 @@ class SessionState:
         changed = {path: data for path, data in files.items() if self._files.get(path) != data}
         return json.dumps({"format": 1, "workspace": changed}).encode() if changed else None
 
-    def save(self, k: int, code: str, ms: float, tool_calls: int) -> str | Unsaved:
+    def save(self, k: int, code: str, ms: float, tool_calls: int) -> SaveOutcome:
         """Everything, every time."""
         self._k = k
         self.settle(True)
@@ -146,10 +139,10 @@ class SessionState:
         self._pipe = reader
         return "forked"
 
-    def settle(self, wait: bool) -> None:
+    def settle(self, wait: bool) -> Unsaved | None:
         """Learns how the child ended; a failure while nothing runs is made good here."""
         if self._pipe is None:
-            return
+            return None
         if wait:
             os.read(self._pipe, 1)
         _, status = os.waitpid(self._child, 0)
@@ -159,6 +152,7 @@ class SessionState:
             self._first = self._k if wait else self._k + 1
         elif not wait and not (self._folder / "fails-inline-too").exists():
             self._commit(self._encode())
+        return None
 
     def fd(self) -> int | None:
         """Ends with the child."""
@@ -248,3 +242,6 @@ class SessionState:
             if exact or not (self._workspace / path).exists():
                 (self._workspace / path).parent.mkdir(parents=True, exist_ok=True)
                 (self._workspace / path).write_bytes(base64.b64decode(data))
+
+
+_MADE_AS_THE_REAL_ONE: MakeState = SessionState

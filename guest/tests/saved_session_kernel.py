@@ -20,7 +20,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from nl2code_guest.checkpoint import fail_points, forked_save, recompute, recompute_marker, serialise, session_state
-from nl2code_guest.checkpoint.session_state import SessionState, Unrestorable, Unsaved
+from nl2code_guest.checkpoint.kernel_state import Unrestorable, Unsaved
+from nl2code_guest.checkpoint.session_state import SessionState
 from nl2code_guest.executor import Executor
 from nl2code_guest.interrupt import Guard
 from nl2code_guest.namespace import enter_workspace, make_namespace

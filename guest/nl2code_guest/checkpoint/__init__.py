@@ -34,6 +34,7 @@ segments that no manifest names are rubbish and are swept.
 | `steady.py` | what cells have patched, traced or armed stays away from a save |
 | `settings.py`, `process_settings.py`, `library_settings.py`, `random_state.py` | what cells change outside variables |
 | `restore.py`, `loading.py`, `versions.py` | a session in a new kernel; components as objects; what they depend on |
+| `kernel_state.py` | the contract of `SessionState` |
 | `machine_trouble.py` | errors that say nothing about a state |
 | `recompute.py`, `history.py`, `canonical.py`, `recompute_marker.py` | cells run again for what could not be saved |
 | `lost.py` | stands for what neither way brings back |

@@ -15,6 +15,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from nl2code_guest.checkpoint.history import History
+from nl2code_guest.checkpoint.kernel_state import RestoreReport, Unrestorable
 from nl2code_guest.checkpoint.loading import Loading
 from nl2code_guest.checkpoint.lost import Lost, describe
 from nl2code_guest.checkpoint.machine_trouble import is_full
@@ -32,23 +33,11 @@ from nl2code_guest.checkpoint.versions import difference
 from nl2code_guest.checkpoint.workspace_files import WorkspaceFiles
 from nl2code_guest.checkpoint.workspace_index import FileEntry, Index, to_index
 
-RestoreReport = dict[str, Any]
-"""`{"head", "variables", "recomputed", "unproved", "lost": [{"name", "type", "cell", "message"}], "notes", "ms"}`."""
-
 _DIED = "The kernel ended each time when the cells that made it were run again."
 _NOT_RUN_AGAIN = "The cells that made it can't be run again"
 
 
 _OUTSIDE_LOST = "What came into the workspace from outside before the last cell could not be read."
-
-
-class Unrestorable(Exception):
-    """What was saved with cell `k` can't be had; an older state may still be good. The message is one sentence."""
-
-    def __init__(self, k: int, message: str) -> None:
-        super().__init__(message)
-        self.k = k
-        self.message = message
 
 
 class Restore:

@@ -13,19 +13,20 @@ import errno
 import os
 from base64 import b64decode, b64encode
 from collections.abc import Iterable
-from typing import Any, Literal, NamedTuple
+from typing import Any
 
 from nl2code_guest.checkpoint.bindings import Bindings
 from nl2code_guest.checkpoint.estimate import Estimate
 from nl2code_guest.checkpoint.forked_save import ForkedSave, SendSaved
 from nl2code_guest.checkpoint.forks import reseed
+from nl2code_guest.checkpoint.kernel_state import KernelState, RestoreReport, SaveOutcome, Unsaved
 from nl2code_guest.checkpoint.manifests import MAX_STATE_BYTES
 from nl2code_guest.checkpoint.pickler import Refused, dump, load
 from nl2code_guest.checkpoint.quota import Quota
 from nl2code_guest.checkpoint.random_state import capture_random
 from nl2code_guest.checkpoint.reachability import EVERYTHING, has_foreign_threads
 from nl2code_guest.checkpoint.recompute import ReplayTools
-from nl2code_guest.checkpoint.restore import Restore, RestoreReport, Unrestorable
+from nl2code_guest.checkpoint.restore import Restore
 from nl2code_guest.checkpoint.save_work import Produced, SaveWork, WorkspaceChanges
 from nl2code_guest.checkpoint.saved_state import CellRecord, SavedState, decode_state, encode_changes
 from nl2code_guest.checkpoint.segments import SegmentWriter
@@ -36,7 +37,7 @@ from nl2code_guest.checkpoint.touched import Touched, to_look_at, touched_by
 from nl2code_guest.checkpoint.workspace_files import WorkspaceFiles
 from nl2code_guest.checkpoint.workspace_index import Index
 
-__all__ = ["RestoreReport", "SaveOutcome", "SendSaved", "SessionState", "Unrestorable", "Unsaved"]
+__all__ = ["SessionState"]
 
 #: From here on a child saves: a fork costs some milliseconds, and so does hashing this much.
 FORK_BYTES = 32 << 20
@@ -45,17 +46,8 @@ FORK_NAMES = 400
 VERIFY_EVERY = 20
 
 
-class Unsaved(NamedTuple):
-    """A save that did not succeed; the next one carries its changes too. The message is one sentence."""
-
-    message: str
-
-
-SaveOutcome = Literal["inline", "forked"] | Unsaved
-
-
-class SessionState:
-    """The state of one session."""
+class SessionState(KernelState):
+    """The state of one session; what each method has to do says `KernelState`, and `MakeState` how it is made."""
 
     def __init__(
         self,
@@ -68,16 +60,6 @@ class SessionState:
         send: SendSaved,
         replay_tools: ReplayTools | None = None,
     ) -> None:
-        """Made before the first cell: what the process is like then is nothing to save.
-
-        Args:
-            folder: The checkpoint folder.
-            namespace: That of the cells, which stays the same object.
-            send: Sends a header `{"type": "saved", "k", "want", "covers": [first, last], "full"}` and a state; also
-                called in a forked child.
-            replay_tools: Opens a cell that is run again, by its number: tools answer from the records of that cell
-                only. Without it, a cell that called a tool is never run again.
-        """
         self._folder = folder
         self._segments_folder = os.path.join(folder, "segments")
         self._namespace = namespace
@@ -111,13 +93,7 @@ class SessionState:
         return self._fork.fd() if self._fork else None
 
     def begin(self, k: int, code: str) -> bytes | None:
-        """Notes how things are before cell `k`.
-
-        Returns:
-            What came into the workspace from outside, its contents made durable: a state that only tells of files.
-            None when nothing came since this was last told, or when it could not be written; it is saved with the cell
-            then. What was told for an earlier run of the cell (`at_start`) is told again with what came since.
-        """
+        """Notes how things are before cell `k`; returns what came into the workspace from outside."""
         with self._ground.held():
             self._idle = False
             reseed(self._folder, k, [cell.code for cell in (*self._forked[0], *self._cells)])
@@ -149,25 +125,12 @@ class SessionState:
                 return Unsaved(f"What this cell left could not be saved ({type(error).__name__}: {error}).")
 
     def settle(self, wait: bool) -> Unsaved | None:
-        """Takes the result of a child that saves. One that failed is made up for here when no cell has begun since.
-
-        Returns:
-            Why the cells that the child had are not saved; None when they are, or when the child still runs.
-        """
+        """Takes the result of a child that saves; returns why what it had is not saved."""
         with self._ground.held():
             return self._settle(wait)
 
     def restore(self, head: int, at_start: bytes | None, exact: bool = True) -> RestoreReport:
-        """Brings back what was saved up to cell `head`, into the empty namespace; -1 is the state before the first.
-
-        Args:
-            at_start: What `begin` returned for the cell that ran when the last kernel died.
-            exact: Whether the workspace becomes what it was then. Else it holds no traces of cells after `head`, so
-                what differs came from outside and stays; only what is missing is written, as for a fork.
-
-        Raises:
-            Unrestorable: it can't be had; the session has to go on from a manifest before `k` of the error.
-        """
+        """Brings back what was saved up to cell `head`. Raises Unrestorable and OSError."""
         with self._ground.held():
             restore = Restore(self._folder, self._namespace, self._files, self._settings, self._replay_tools)
             report = restore.run(head, at_start, exact)
