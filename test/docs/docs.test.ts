@@ -5,8 +5,10 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { Readable } from 'node:stream';
 import { describe, expect, test } from 'vitest';
+import { parse } from 'yaml';
 import { runProgram } from '../../src/cli/program.js';
 import { createTerminal } from '../../src/cli/terminal.js';
+import { fileLayer, mergeLayers } from '../../src/config/layers.js';
 import { packageRoot } from '../../src/config/package-root.js';
 import { parsePlaybook } from '../../src/model/scripted/playbook.js';
 import { shownCommands, shownOptions } from './commands.js';
@@ -91,6 +93,12 @@ describe('a guide shows only', () => {
     } finally {
       rmSync(folder, { recursive: true, force: true });
     }
+  });
+
+  test('configuration that is accepted', () => {
+    const files = fences('yaml').filter(({ code }) => code.includes('nl2code.config.yaml'));
+    expect(files.length).toBeGreaterThanOrEqual(2);
+    for (const { place, code } of files) expect(() => mergeLayers([fileLayer(parse(code), place)]), place).not.toThrow();
   });
 
   test('playbooks that load', () => {
