@@ -32,6 +32,8 @@ export interface Workers {
   root?: string | undefined;
   /** Tools that every request may call. */
   tools?: string[];
+  /** Window of the model, if not the default. */
+  contextTokens?: number;
 }
 
 /** A server, a model and workers as processes of their own, to be killed. Owns one folder and everything in it. */
@@ -51,7 +53,7 @@ export class Processes {
   /** `quickMs`: workers have no endpoint and no sandbox, a call or a cell takes so long. */
   constructor(over: Partial<ResolvedConfig['sandbox']> = {}, private readonly quickMs?: number, private readonly own: Workers = {}) {
     const config = testConfig(this.dir);
-    this.config = { ...config, tools: { allow: own.tools ?? null }, sandbox: { ...config.sandbox, ...over } };
+    this.config = { ...config, model: { ...config.model, contextTokens: own.contextTokens ?? config.model.contextTokens }, tools: { allow: own.tools ?? null }, sandbox: { ...config.sandbox, ...over } };
     this.store = new SessionStore(this.dir);
   }
 

@@ -46,6 +46,8 @@ export interface ChaosReport {
   ms: number;
 }
 
+/** The model that plays knows its place by what it has said, so none of that may be shortened. */
+const WINDOW_TOKENS = 10_000_000;
 const POLL_MS = 4;
 const SESSION_MS = 120_000;
 const CELL_MS = 500;
@@ -73,7 +75,7 @@ class Storm {
     private readonly plans: readonly SessionCells[],
     private readonly first: number,
   ) {
-    this.rig = new Processes({}, undefined, { playbooks: plans.map(playbookOf), root: options.root, tools: ['append'] });
+    this.rig = new Processes({}, undefined, { playbooks: plans.map(playbookOf), root: options.root, tools: ['append'], contextTokens: WINDOW_TOKENS });
     this.effects = new Effects(join(this.rig.dir, 'effects.jsonl'));
   }
 
