@@ -160,6 +160,51 @@ def test_every_twentieth_save_finds_what_went_unseen(session: SavedSession) -> N
     assert session.show("a") == "[5]"
 
 
+@pytest.mark.parametrize(
+    ("before", "unseen", "show"),
+    [
+        ("a = [1]\nb = {'a': a}\nsys.hidden = b", "sys.hidden['a'] = [1]", "(b, b['a'] is a)"),
+        (
+            "a, c = [1], [5]\nb, d = {'a': a, 'n': [5]}, {'c': c}\nsys.hidden = b, c",
+            "sys.hidden[0]['n'] = sys.hidden[1]",
+            "(b, b['a'] is a, b['n'] is c, d['c'] is c)",
+        ),
+        ("a = [1]\nb = {'a': a}\nsys.hidden = a", "sys.hidden.append(2)", "(b, b['a'] is a)"),
+        (
+            "def f(): return g, seen\ndef g(): return f\nseen = []\nsys.hidden = seen",
+            "sys.hidden.append(2)",
+            "(f()[1], f()[1] is seen, f()[0] is g, g() is f)",
+        ),
+    ],
+    ids=["what hangs together no more", "what hangs together anew", "a change", "beside a circle"],
+)
+def test_the_twentieth_save_finds_what_changed_unseen_in_and_between_components(
+    session: SavedSession, before: str, unseen: str, show: str
+) -> None:
+    session.run(f"import sys\n{before}").run(unseen)
+    for number in range(18):
+        session.run(f"n = {number}")
+    expected = session.show(show)
+    assert session.again().show(show) == expected
+
+
+def test_what_hangs_together_no_more_is_saved_apart(session: SavedSession) -> None:
+    session.run("import sys\na = [1]\nb = {'a': a}\nsys.hidden = b").run("sys.hidden['a'] = [1]")
+    for number in range(18):
+        session.run(f"n = {number}")
+    assert sorted(part["names"] for part in session.states[-1]["components"]) == [["a"], ["b"], ["n"]]
+
+
+def test_a_look_at_everything_pickles_an_unchanged_component_once(session: SavedSession) -> None:
+    session.run("a = [1]\nb, c = {'a': a}, {'a': a}\nd = [2]")
+    for number in range(18):
+        session.run(f"n = {number}")
+    session.pickled()
+    session.run("n = 19")
+    assert session.pickled() == {"a": 1, "b": 1, "c": 1, "d": 1, "n": 1}
+    assert [part["names"] for part in session.states[-1]["components"]] == [["n"]]
+
+
 def test_a_chain_of_120_saves_restores_to_any_cell(begin: Begin) -> None:
     session = begin()
     seen: list[str] = []

@@ -56,8 +56,9 @@ class SaveWork(NamedTuple):
     quota: Quota
     namespace: dict[str, Any]
     saved: SavedState
-    #: Variables to look at.
+    #: Variables to look at, and whether these are all.
     names: list[str]
+    everything: bool
     #: Ids of the components that are replaced or gone unless they prove unchanged.
     parts: set[str]
     cells: list[CellRecord]
@@ -73,7 +74,7 @@ class SaveWork(NamedTuple):
         """Writes the segments and makes the state. Raises OSError; nothing is left of it then."""
         saved, k = self.saved, self.cells[-1].k
         with SegmentWriter(self.segments, k, self.durable, self.quota) as writer:
-            result = serialise(self.names, self.namespace, saved, str(k), writer, limited)
+            result = serialise(self.names, self.namespace, saved, str(k), writer, limited, self.everything)
             if writer.bytes_put:
                 writer.commit()
         dropped = self.parts - result.unchanged

@@ -6,10 +6,13 @@ calls applies the result.
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from types import ModuleType
 from typing import Any, NamedTuple
+
+import xxhash
 
 from nl2code_guest.checkpoint.buffers import Chunk, store_buffer, store_bytes
 from nl2code_guest.checkpoint.component import MAX_INLINE_BYTES, Component, Components, inline_chunk
@@ -60,6 +63,7 @@ def serialise(
     prefix: str,
     writer: SegmentWriter,
     limited: bool,
+    together: bool = False,
 ) -> Serialised:
     """Makes components of these variables.
 
@@ -68,12 +72,17 @@ def serialise(
         saved: What is saved so far; what did not change is found in it.
         prefix: Makes ids of new components.
         limited: Whether a variable whose pickling does not end is refused. Else who waits for this process has to.
+        together: Whether most are thought to be as they were: a saved component is then pickled as a whole first, and
+            one variable at a time only when that is not what was saved.
 
     Raises:
         OSError: something could not be written; the writer has taken its bytes back.
     """
     work = _Serialising(namespace, saved, prefix, writer, limited)
-    for name in names:
+    waiting = list(names)
+    if together:
+        waiting = work.look_at_components(waiting)
+    for name in waiting:
         work.look_at(name)
     return work.finish()
 
@@ -94,13 +103,32 @@ class _Serialising:
         self._limited = limited
         self._known = _Known(saved.components)
         self._pickled: dict[str, Pickled] = {}
+        #: Saved components of several variables that are what they were, but for their buffers, by their names.
+        self._whole: dict[tuple[str, ...], Pickled] = {}
         self._refusals: dict[str, Refused] = {}
         self._result = Serialised([], set(), {}, {})
+
+    def look_at_components(self, names: list[str]) -> list[str]:
+        """Pickles saved components as wholes; returns the names that have to be looked at one by one.
+
+        An equal stream says that the same hangs together in it. What it shares with others its `reached` tells.
+        """
+        known, by_name = set(names), self._saved.components.by_name
+        several = {part.id: part for name in names if (part := by_name.get(name)) and len(part.names) > 1}
+        done: set[str] = set()
+        for part in several.values():
+            if known.issuperset(part.names) and not any(self._is_module(name) for name in part.names):
+                with contextlib.suppress(Refused):
+                    pickled = self._dump(list(part.names))
+                    if xxhash.xxh3_128_hexdigest(pickled.stream) == part.stream.hash:
+                        self._whole[part.names] = pickled
+                        done.update(part.names)
+        return [name for name in names if name not in done]
 
     def look_at(self, name: str) -> None:
         """Pickles one variable by itself."""
         value = self._namespace[name]
-        if isinstance(value, ModuleType) and is_importable(value):
+        if self._is_module(name):
             self._result.modules[name] = vars(value)["__name__"]
             return
         try:
@@ -111,13 +139,20 @@ class _Serialising:
     def finish(self) -> Serialised:
         """Groups and writes what was looked at."""
         reached = {name: pickled.reached for name, pickled in self._pickled.items()}
-        groups = covariables(reached, {name: pickled.needs for name, pickled in self._pickled.items()})
+        needs = {name: pickled.needs for name, pickled in self._pickled.items()}
+        for part, whole in self._whole.items():
+            # All in the name of the first, and a ring that keeps them together.
+            reached.update(dict.fromkeys(part, frozenset()))
+            reached[part[0]] = whole.reached
+            needs.update({name: {part[at]} for at, name in enumerate(part, 1 - len(part))})
+            needs[part[0]] = needs[part[0]] | whole.needs
+        groups = covariables(reached, needs)
         for name, refused in self._refusals.items():
             self._refuse(name, refused)
         for group in groups:
             names = sorted(group)
-            pickled = self._pickled[names[0]]
-            if len(names) > 1:
+            pickled = self._whole.get(tuple(names)) or self._pickled.get(names[0])
+            if pickled is None or (len(names) > 1 and tuple(names) not in self._whole):
                 try:
                     pickled = self._dump(names)
                 except Refused as refused:
@@ -127,6 +162,14 @@ class _Serialising:
                     continue
             self._keep(tuple(names), pickled)
         return self._result
+
+    def _looked_at(self) -> Iterator[tuple[tuple[str, ...], Pickled]]:
+        yield from (((name,), pickled) for name, pickled in self._pickled.items())
+        yield from self._whole.items()
+
+    def _is_module(self, name: str) -> bool:
+        value = self._namespace[name]
+        return isinstance(value, ModuleType) and is_importable(value)
 
     def _dump(self, names: list[str]) -> Pickled:
         values = {name: self._namespace[name] for name in names}
@@ -145,7 +188,7 @@ class _Serialising:
     def _refuse(self, name: str, refused: Refused) -> None:
         value = self._namespace[name]
         reach = reach_of(value, self._namespace)
-        shares = tuple(other for other, pickled in self._pickled.items() if pickled.reached & reach.ids)
+        shares = tuple(other for names, pickled in self._looked_at() if pickled.reached & reach.ids for other in names)
         self._result.refused[name] = RefusedVariable(
             refused.kind, refused.message, type_name(type(value)), tuple(sorted(reach.names)), shares
         )

@@ -12,7 +12,7 @@ from __future__ import annotations
 import errno
 import os
 from base64 import b64decode, b64encode
-from collections.abc import Iterable
+from collections.abc import Collection
 from typing import Any
 
 from nl2code_guest.checkpoint.bindings import Bindings
@@ -183,7 +183,7 @@ class SessionState(KernelState):
             self._changes.add(captured.entries, captured.removed)
             self._cells[-1] = self._cells[-1]._replace(wrote=True)
 
-    def _work(self, accessed: Iterable[str], rebound: Iterable[str]) -> SaveWork:
+    def _work(self, accessed: Collection[str], rebound: Collection[str]) -> SaveWork:
         assert self._bindings is not None
         names, parts = to_look_at(accessed, rebound, self._namespace, self._bindings, self._saved)
         return SaveWork(
@@ -193,6 +193,7 @@ class SessionState(KernelState):
             self._namespace,
             self._saved,
             names,
+            EVERYTHING in accessed,
             parts,
             self._cells,
             self._changes,
