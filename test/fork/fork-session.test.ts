@@ -2,6 +2,7 @@ import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { forkSession } from '../../src/fork-session.js';
+import { manifestName } from '../../src/sandbox/manifests.js';
 import { traceLines } from '../../src/store/trace.js';
 import { ForkedRoom } from './forked-room.js';
 
@@ -53,6 +54,18 @@ describe.each(['bubblewrap', 'none'] as const)('a session with calls of tools, u
     expect(second.stdout.text).toBe('[1, 3]\n');
     expect(second.caughtUp).toHaveLength(3);
     expect(room.texts).toEqual(['one', 'two', 'three']);
+  });
+
+  it('is caught up on in a fork where its state was not on disk yet: with the numbers that it drew, and then with the fork\'s own', async () => {
+    const drawn = await room.printed('parent', 'print(rows, drawn)');
+    await room.end('parent');
+    for (const k of [2, 3]) rmSync(join(room.store.at('parent').sandbox, 'checkpoint', 'manifests', manifestName(k)));
+    expect(await forkSession(room.store, { from: 'parent', at: { cell: 2 }, to: 'fork' })).toMatchObject({ cell: 2, kept: 1 });
+    const first = await room.cell('fork', 'print(rows, drawn)\nown = random.random()');
+    expect(first.stdout.text.trimEnd()).toBe(drawn);
+    expect(first.caughtUp).toEqual([{ k: 2, same: true }]);
+    expect(await room.printed('fork', 'print(own)')).not.toBe(await room.printed('parent', 'print(random.random())'));
+    expect(room.texts).toEqual(['one', 'two']);
   });
 
   it('answers a fork that asks for a step of the past again from its records, and runs what is asked otherwise', async () => {
