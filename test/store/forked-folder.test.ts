@@ -5,6 +5,7 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import { forkSession } from '../../src/fork-session.js';
 import type { Hash, Json } from '../../src/session/json.js';
 import type { StepRecord } from '../../src/session/step-record.js';
+import { makeForkedFolder } from '../../src/store/forked-folder.js';
 import { memoKey } from '../../src/store/memo-key.js';
 import { readSummary } from '../../src/store/summary.js';
 import { SessionStore, type SessionFolder } from '../../src/store/session-store.js';
@@ -116,6 +117,15 @@ describe('a fork of a session', () => {
   test('of a session that has run no cell is refused with what to do', async () => {
     store.session('empty');
     await expect(fork({ from: 'empty' })).rejects.toThrow('Session empty has no cell 1 to fork at: it has run no cell yet.');
+  });
+
+  test('has no name before it is whole', async () => {
+    const past = { session: 'fork', from: { session: 'parent', record: heads[0]!, cell: -1, first: 'parent' }, links: parent.chain.walk(heads[0]!), unanswered: () => expect.unreachable() };
+    const seen = await makeForkedFolder(store, past, async () => readdirSync(join(store.root, 'sessions')));
+    expect(seen).toEqual(['parent']);
+    await expect(makeForkedFolder(store, { ...past, session: 'second' }, () => Promise.reject(new Error('broken')))).rejects.toThrow('broken');
+    expect(readdirSync(join(store.root, 'sessions')).sort()).toEqual(['fork', 'parent']);
+    expect(readdirSync(join(store.root, 'forks'))).toEqual([]);
   });
 
   test('is there whole or not at all: what breaks half-way leaves nothing, and of two that are made at once one is', async () => {
