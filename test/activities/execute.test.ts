@@ -6,12 +6,14 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createExecute } from '../../src/activities/execute.js';
 import type { StepWorld } from '../../src/activities/world.js';
 import { createKernels } from '../../src/kernel/kernels.js';
+import type { Checkpoints } from '../../src/sandbox/checkpoints.js';
 import { conversation } from '../../src/prompts/conversation.js';
 import type { Hash, Json } from '../../src/session/json.js';
 import type { CellObservation } from '../../src/session/observation.js';
 import type { RestoreReport } from '../../src/session/restore-report.js';
 import type { Exposure } from '../../src/session/exposure.js';
 import type { StepCall } from '../../src/session/step.js';
+import { sha256 } from '../../src/store/blobs.js';
 import { SessionStore, type SessionFolder } from '../../src/store/session-store.js';
 import { ScriptedGuest } from '../kernel/scripted-guest.js';
 import { decided } from '../rig/decided.js';
@@ -27,13 +29,15 @@ class Scene {
   readonly guest = new ScriptedGuest();
   head: Hash | null = null;
   private seq = 0;
+  readonly world: StepWorld;
   private readonly execute;
 
   constructor() {
     const store = new SessionStore(this.dir);
     this.folder = store.session('s');
     this.guest.reply = ({ code }) => ({ stdout: { text: `${code}\n`, omitted: 0 } });
-    this.execute = createExecute({ store, kernels: createKernels({ backend: this.guest }), leaseMs: 1000 } as unknown as StepWorld);
+    this.world = { store, kernels: createKernels({ backend: this.guest }), leaseMs: 1000 } as unknown as StepWorld;
+    this.execute = createExecute(this.world);
   }
 
   add(over: Parameters<typeof record>[0]): void {
@@ -99,6 +103,37 @@ afterEach(async () => {
 async function both(work: (each: Scene) => Promise<unknown>): Promise<void> {
   for (const each of [scene, twin]) await work(each);
 }
+
+test('a cell looks for a lost state before it runs, and its own is shipped once its record is on the chain, by a later attempt too', async () => {
+  const seen: unknown[] = [];
+  const recorded = () => scene.folder.chain.walk(scene.folder.chain.head()).length - 1;
+  const checkpoints: Partial<Checkpoints> = {
+    refill: async ({ session, folder, cells, recordOf }) => (seen.push(['refill', session, folder === scene.folder.sandbox, cells, recordOf(cells)]), undefined),
+    ship: ({ cells, pending, recordOf, codeShaOf, diskBytes, onShipped, onFailed }) => {
+      seen.push(['ship', cells, pending, recorded(), recordOf(cells - 1) === scene.folder.chain.head(), codeShaOf(cells - 1) === sha256('b = 2'), diskBytes === request().limits.diskBytes]);
+      onShipped?.(cells - 1);
+      onFailed?.('Not all of it.');
+    },
+  };
+  scene.open();
+  scene.world.checkpoints = checkpoints as Checkpoints;
+  await scene.cell('a = 1');
+  scene.guest.saved = () => 'pending';
+  const parent = scene.head;
+  await scene.cell('b = 2');
+  await scene.cell('b = 2', { parent, seq: 2 }, { attempt: 2 });
+  expect(seen).toEqual([
+    ['refill', 's', true, 0, undefined],
+    ['ship', 1, false, 1, true, false, true],
+    ['refill', 's', true, 1, undefined],
+    ['ship', 2, true, 2, true, true, true],
+    ['ship', 2, true, 2, true, true, true],
+  ]);
+  expect(scene.events('state-shipped')).toEqual([{ k: 0 }, { k: 1 }, { k: 1 }]);
+  expect(scene.events('state-not-shipped')).toContainEqual({ message: 'Not all of it.' });
+  const keys = scene.folder.readEvents().events.map(({ seq, attempt, n }) => `${seq} ${attempt} ${n}`);
+  expect(new Set(keys).size).toBe(keys.length);
+});
 
 test('a cell notes its manifest and how that was kept', async () => {
   scene.open();
