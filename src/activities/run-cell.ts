@@ -36,7 +36,9 @@ export async function runCell(world: StepWorld, exposures: Exposures, { call, fo
   // A stop ends the cell; the tools that it waits for are told so at once.
   signal.addEventListener('abort', () => void tools.end(), { once: true });
   const caughtUp = new Map<number, boolean>();
-  const fetched = await world.checkpoints?.refill(chainedSandbox(folder, cells, request.limits.diskBytes), (message) => events.emit('state-not-shipped', { message }));
+  const chained = chainedSandbox(folder, cells, request.limits.diskBytes);
+  const notFetched = (message: string) => events.emit('state-not-shipped', { message });
+  const fetched = await world.checkpoints?.refill(chained, notFetched);
   if (fetched !== undefined) {
     // A stream to a sandbox that stood in a folder of before.
     world.kernels.release(spec.folder);
@@ -49,6 +51,11 @@ export async function runCell(world: StepWorld, exposures: Exposures, { call, fo
     onSandbox: (event) => events.emit(event === 'lost' ? 'kernel-lost' : 'sandbox-started', { event }),
     onAgain: ({ k, run, message }) => events.emit('cell-again', { k, run, message: before?.lens.words({ again: [message] }).again?.[0] ?? message }),
     onTool: tools.answer,
+    onBehind: async (head, end) => {
+      const renewed = await world.checkpoints?.renew(chained, head, end, notFetched);
+      if (renewed !== undefined) events.emit('state-fetched', { k: renewed });
+      return renewed;
+    },
     onCatchUp: (k) => cells.place(k),
     onCaughtUp: async (k, result) => {
       const same = await showedTheSame(world, exposures, { call, folder }, cells.cell(k), k, result);

@@ -20,7 +20,7 @@ export function kernelLine(kind: EventKind, data: Readonly<Record<string, Json>>
     case 'state-not-shipped':
       return text(data.message) || 'the saved states could not be shipped';
     case 'state-fetched':
-      return `the state after cell ${number(data.k)} was fetched from the checkpoint store, since there was none on this machine`;
+      return `the state after cell ${number(data.k)} was fetched from the checkpoint store, since this machine had none that is as new and whole`;
     default:
       return undefined;
   }

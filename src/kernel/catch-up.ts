@@ -1,6 +1,7 @@
 /**
  * Brings a kernel to where a cell needs it. The session's chain decides what was run: committed cells that the kernel has lost run again in
  * order, their tools answered from memory; what it has and the chain has not is taken back.
+ * Before cells run again, whoever has a later state elsewhere may give it to the kernel.
  * Invariants:
  * (1) a cell is run only by a kernel that stands directly before it;
  * (2) a cell that runs again is not interrupted, since a part of it would be committed for the whole;
@@ -19,6 +20,8 @@ export interface Standing {
   ask(cell: KernelCell, again: boolean): Promise<Asked>;
   /** Takes back what it committed or runs from cell `k` on. */
   rollBack(k: number): Promise<void>;
+  /** Gives it a later state than that after cell `head`, from elsewhere, and returns its cell; undefined where there is none, and all is as it was. */
+  renew?(head: number): Promise<number | undefined>;
 }
 
 type Hooks = Pick<KernelHooks, 'signal' | 'onCatchUp' | 'onCaughtUp'>;
@@ -40,6 +43,12 @@ export async function runFrom(kernel: Standing, cell: KernelCell, hooks: Hooks):
     if (!cell.past || round > MAX_ROUNDS) throw refusalError(elsewhere);
     hooks.signal.throwIfAborted();
     const { head } = elsewhere;
+    const renewed = round === 1 && head < cell.k - 1 ? await kernel.renew?.(head) : undefined;
+    if (renewed !== undefined) {
+      hooks.onCatchUp?.(renewed + 1);
+      found = await kernel.ask(cell, false);
+      continue;
+    }
     if (head >= cell.k - 1) await kernel.rollBack(cell.k);
     else if (head < 0) await kernel.rollBack(0);
     found = (await catchUp(kernel, cell, head, hooks, before)) ?? (await kernel.ask(cell, false));

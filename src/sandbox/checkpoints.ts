@@ -76,9 +76,23 @@ export class Checkpoints {
    * Fetches the newest state of the chain's cells into a sandbox's folder that has none, and returns its cell; undefined when nothing was
    * fetched. Never throws: without it the cells run again. `onFailed` as for a shipment.
    */
-  async refill(sandbox: ChainedSandbox, onFailed?: (sentence: string) => void): Promise<number | undefined> {
+  refill(sandbox: ChainedSandbox, onFailed?: (sentence: string) => void): Promise<number | undefined> {
+    return this.#fetch(sandbox, () => refillCheckpoint(this.#store, sandbox), onFailed);
+  }
+
+  /** The same for a folder whose states after cell `given` can't be read; where there is a later one, `end` is called to end its sandbox first. */
+  renew(sandbox: ChainedSandbox, given: number, end: () => Promise<void>, onFailed?: (sentence: string) => void): Promise<number | undefined> {
+    const renewed = async () => {
+      if ((await remoteHead(this.#store, sandbox)) <= given) return undefined;
+      await end();
+      return refillCheckpoint(this.#store, sandbox, given);
+    };
+    return this.#fetch(sandbox, renewed, onFailed);
+  }
+
+  async #fetch(sandbox: ChainedSandbox, fetch: () => Promise<number | undefined>, onFailed?: (sentence: string) => void): Promise<number | undefined> {
     try {
-      return await refillCheckpoint(this.#store, sandbox);
+      return await fetch();
     } catch (error) {
       this.#failed(sandbox.session, `The saved states of session ${sandbox.session} could not be fetched from ${this.place}, so its cells run again: ${sentence(error)}`, onFailed);
       return undefined;

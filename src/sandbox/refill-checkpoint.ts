@@ -1,7 +1,8 @@
 /**
- * Gives a sandbox's folder whose states are gone, as on another host, those that a checkpoint store has. Host side, before a sandbox is started.
+ * Gives a sandbox's folder whose states are gone, as on another host, or damaged, those that a checkpoint store has. Host side, while no sandbox
+ * runs in it.
  * Invariants:
- * (1) the folder is there with all of a state or is as it was; a folder that holds a state or a sandbox that runs is left alone;
+ * (1) the folder is there with all of a state or is as it was; one in which a sandbox runs, or that holds a state that was not given up, is left alone;
  * (2) only states of cells that the session's chain has are taken, with everything they build on;
  * (3) nothing of what is fetched is read here but the names of segments; the guest verifies every byte, and falls back to an older state.
  */
@@ -32,17 +33,20 @@ interface Candidate {
 
 /**
  * Fetches the newest whole state of the cells that the chain has, and returns its cell; undefined when nothing had to be done or there is
- * none. Throws where the store or this disk fails: the folder is then as it was.
+ * none. `given`: the last cell whose state the guest could read, where it has given up all later ones; what is fetched is newer. Throws where
+ * the store or this disk fails: the folder is then as it was.
  */
-export async function refillCheckpoint(store: CheckpointStore, sandbox: ChainedSandbox): Promise<number | undefined> {
+export async function refillCheckpoint(store: CheckpointStore, sandbox: ChainedSandbox, given?: number): Promise<number | undefined> {
   const { session, folder } = sandbox;
-  if (sandbox.cells === 0 || holdsState(folder)) return undefined;
+  const holds = () => runs(folder) || (given === undefined && manifestNumbers(join(folder, 'checkpoint', 'manifests')).length > 0);
+  if (sandbox.cells === 0 || holds()) return undefined;
   sweep(folder);
-  for (const candidate of candidatesIn(await store.list(session), sandbox).slice(0, MOST_TRIES)) {
+  const newer = candidatesIn(await store.list(session), sandbox).filter(({ path }) => path.at(-1)!.k > (given ?? -1));
+  for (const candidate of newer.slice(0, MOST_TRIES)) {
     const making = `${folder}.fetch-${randomBytes(4).toString('hex')}`;
     try {
-      if ((await fetched(store, candidate, making, mostRemoteBytes(sandbox.diskBytes))) && install(making, folder)) return candidate.path.at(-1)!.k;
-      if (holdsState(folder)) return undefined;
+      if ((await fetched(store, candidate, making, mostRemoteBytes(sandbox.diskBytes))) && install(making, folder, holds)) return candidate.path.at(-1)!.k;
+      if (holds()) return undefined;
     } finally {
       rmSync(making, { recursive: true, force: true });
     }
@@ -68,10 +72,9 @@ function candidatesIn(objects: readonly ListedObject[], { recordOf }: Pick<Chain
     });
 }
 
-function holdsState(folder: string): boolean {
+function runs(folder: string): boolean {
   const state = readRunState(folder);
-  if (state && state.endedBecause === null && supervisorAlive(state)) return true;
-  return manifestNumbers(join(folder, 'checkpoint', 'manifests')).length > 0;
+  return state !== null && state.endedBecause === null && supervisorAlive(state);
 }
 
 /** Makes a sandbox's folder of what the store has; false where some of it can't be had. */
@@ -106,10 +109,10 @@ async function fetched(store: CheckpointStore, { lineage, path }: Candidate, mak
 }
 
 /** Puts what was made in the folder's place; false when somebody else was first. */
-function install(making: string, folder: string): boolean {
+function install(making: string, folder: string, holds: () => boolean): boolean {
   const lost = `${folder}.lost-${randomBytes(4).toString('hex')}`;
   if (!isFree(folder)) {
-    if (holdsState(folder)) return false;
+    if (holds()) return false;
     renameSync(folder, lost);
   }
   try {

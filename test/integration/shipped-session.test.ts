@@ -67,14 +67,14 @@ afterEach(async () => {
 });
 
 /** Runs a request, loses the sandbox's folder, and goes on; returns what the follow-up's first cell had to go through. */
-async function gone(session: string) {
+async function gone(session: string, lose = (sandbox: string) => rmSync(sandbox, { recursive: true })) {
   expect((await toEnd(rig, session)).result).toMatchObject({ status: 'verified' });
   await checkpoints.settled(20_000);
   const folder = rig.store.at(session);
   const shown = await show(session);
   const told = folder.readEvents().next;
   await rig.world.kernels.end({ id: 'x', folder: folder.sandbox });
-  rmSync(folder.sandbox, { recursive: true });
+  lose(folder.sandbox);
   const { request } = await rig.client.followUp(session, { prompt: 'Are they still there?' });
   expect((await toEnd(rig, session, undefined, request.id)).result).toMatchObject({ status: 'verified' });
   const events = folder.readEvents(told).events;
@@ -101,6 +101,17 @@ test('a session whose folder is lost goes on from what was shipped: no cell runs
   expect([fetched, again]).toEqual([[3], []]);
   expect(seen).toMatchObject({ ended: 'ok', restored: { head: 3, lost: [], notes: [] } });
   expect(seen).not.toHaveProperty('caughtUp');
+  expect(effects).toEqual(['one', 'two']);
+  await model.assertPlayed();
+});
+
+test('a session whose states are damaged on this machine has them back from the store', async () => {
+  const { session } = await rig.client.start({ prompt: 'Write how many lines the log has.', tools: ['append'], outputs: ['lines.txt'] });
+  const { fetched, again, seen } = await gone(session, (sandbox) => {
+    for (const k of [1, 2, 3]) writeFileSync(join(sandbox, 'checkpoint', 'manifests', `0000000${k}.manifest`), 'cut');
+  });
+  expect([fetched, again]).toEqual([[3], []]);
+  expect(seen).toMatchObject({ ended: 'ok', restored: { head: 3, lost: [] } });
   expect(effects).toEqual(['one', 'two']);
   await model.assertPlayed();
 });

@@ -65,7 +65,7 @@ export class Rig {
     const spec = this.spec(overrides);
     let k = 0;
     const run: Sandboxed['run'] = (code, options = {}) => {
-      const { signal = new AbortController().signal, onOutput, onSandbox, onAgain, onCatchUp, onCaughtUp, onTool, ...cell } = options;
+      const { signal = new AbortController().signal, onOutput, onSandbox, onAgain, onBehind, onCatchUp, onCaughtUp, onTool, ...cell } = options;
       const asked = {
         session: spec.id,
         k,
@@ -76,7 +76,7 @@ export class Rig {
         ...cell,
       };
       k = asked.k + 1;
-      return kernels.runCell(spec, asked, { signal, onOutput, onSandbox, onAgain, onCatchUp, onCaughtUp, onTool });
+      return kernels.runCell(spec, asked, { signal, onOutput, onSandbox, onAgain, onBehind, onCatchUp, onCaughtUp, onTool });
     };
     return {
       spec,

@@ -1,9 +1,11 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { KernelHooks } from '../../src/kernel/kernels.js';
+import { Checkpoints } from '../../src/sandbox/checkpoints.js';
 import { manifestName } from '../../src/sandbox/manifests.js';
 import { refillCheckpoint } from '../../src/sandbox/refill-checkpoint.js';
 import { shipCheckpoint, type Shipment } from '../../src/sandbox/ship-checkpoint.js';
@@ -18,6 +20,16 @@ async function shipped(place: string, folder: string, cells: number, at: number,
   const [code, signal] = (await once(child, 'exit')) as [number | null, string | null];
   if (signal === null) expect(code).toBe(0);
   return signal;
+}
+
+/** Changes the bytes of a file that a guest wrote, under another inode. */
+function damage(folder: string, of: 'manifests' | 'segments', name: RegExp, change: (bytes: Buffer) => void): void {
+  const within = join(folder, 'checkpoint', of);
+  const path = join(within, readdirSync(within).find((each) => name.test(each))!);
+  const bytes = readFileSync(path);
+  change(bytes);
+  rmSync(path);
+  writeFileSync(path, bytes);
 }
 
 describe('a shipper that is killed', () => {
@@ -84,9 +96,9 @@ describe.each<Isolation>(['bubblewrap', 'none'])('a sandbox whose folder is lost
     return before;
   };
   /** Looks again as the cell after all of these, and says which ran again for it. */
-  const look = async ({ sandbox }: Awaited<ReturnType<typeof ran>>) => {
+  const look = async ({ sandbox }: Awaited<ReturnType<typeof ran>>, onBehind?: KernelHooks['onBehind']) => {
     const again: number[] = [];
-    const { reply } = await sandbox.run(LOOK, { k: cells.length, past: (k) => ({ code: cells[k]!, timeoutMs: 30_000 }), onCaughtUp: (k) => void again.push(k) });
+    const { reply } = await sandbox.run(LOOK, { k: cells.length, past: (k) => ({ code: cells[k]!, timeoutMs: 30_000 }), onBehind, onCaughtUp: (k) => void again.push(k) });
     await rig.kernels.end(sandbox.spec);
     return { shown: reply.result?.text['text/plain']?.text, again, restored: reply.restored };
   };
@@ -108,6 +120,32 @@ describe.each<Isolation>(['bubblewrap', 'none'])('a sandbox whose folder is lost
     const before = await lose(session);
     expect(await refillCheckpoint(store, session.shipment(4))).toBe(3);
     expect(await look(session)).toMatchObject({ shown: before, again: [], restored: { head: 3 } });
+  });
+
+  it.each([
+    ['a segment of the first cell is another by one byte', (folder: string) => damage(folder, 'segments', /^0-.*segment$/, (bytes) => (bytes[bytes.length >> 1]! ^= 1))],
+    ['the newest manifest is cut', (folder: string) => damage(folder, 'manifests', /^00000003/, (bytes) => void bytes.fill(0))],
+  ])('has its later state back from the store when %s', async (_what, spoil) => {
+    const session = await ran();
+    await shipCheckpoint(store, session.shipment(4));
+    const before = await session.sandbox.value(LOOK);
+    await rig.kernels.end(session.sandbox.spec);
+    rmSync(join(session.sandbox.spec.folder, 'checkpoint', 'manifests', manifestName(4)));
+    spoil(session.sandbox.spec.folder);
+    const behind: number[] = [];
+    const seen = await look(session, (head, end) => (behind.push(head), new Checkpoints({ store }).renew(session.shipment(4), head, end)));
+    expect(seen).toMatchObject({ shown: before, again: [], restored: { head: 3 } });
+    expect(behind).toHaveLength(1);
+    expect(behind[0]).toBeLessThan(3);
+  });
+
+  it('keeps its sandbox where the store has no later state', async () => {
+    const session = await ran();
+    await shipCheckpoint(store, session.shipment(2));
+    let ended = 0;
+    expect(await new Checkpoints({ store }).renew(session.shipment(4), 1, async () => void (ended += 1))).toBeUndefined();
+    expect(ended).toBe(0);
+    await rig.kernels.end(session.sandbox.spec);
   });
 
   it('goes on from the state before one whose shipper was killed', async () => {
