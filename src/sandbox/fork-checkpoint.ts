@@ -13,12 +13,11 @@ import { dirname, join } from 'node:path';
 import { Nl2codeError } from '../session/error-table.js';
 import { manifestName, manifestNumbers } from './manifests.js';
 import { isFree, keepIdentity, keptIdentity } from './process/sandbox-folder.js';
+import { namedSegments, segmentFile } from './segments.js';
 import { addVerified, verifiedLine, verifiedSegments } from './verified-segments.js';
 
 const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK, O_DIRECTORY, COPYFILE_FICLONE } = constants;
 const LINUX = process.platform === 'linux';
-/** The name of a segment, wherever a manifest has it. */
-const SEGMENT = /\d{1,12}-[0-9a-f]{12}-\d{1,6}/g;
 const MAX_MANIFEST_BYTES = 128 << 20;
 
 /** What a fork holds. */
@@ -48,7 +47,7 @@ export async function forkCheckpoint(from: string, k: number, to: string): Promi
         await open(manifestName(n), ({ fd }) => {
           if (fstatSync(fd).size > MAX_MANIFEST_BYTES) return;
           const bytes = readFileSync(fd);
-          for (const [name] of bytes.toString('latin1').matchAll(SEGMENT)) segments.add(name);
+          for (const name of namedSegments(bytes)) segments.add(name);
           writeFileSync(join(checkpoint, 'manifests', manifestName(n)), bytes, { mode: 0o600 });
           head = n;
         });
@@ -58,8 +57,8 @@ export async function forkCheckpoint(from: string, k: number, to: string): Promi
       const verified = verifiedSegments(path('verified'));
       const [here, there]: [string[], string[]] = [[], []];
       for (const name of segments)
-        await open(`${name}.segment`, async (file) => {
-          const to = join(checkpoint, 'segments', `${name}.segment`);
+        await open(segmentFile(name), async (file) => {
+          const to = join(checkpoint, 'segments', segmentFile(name));
           const before = fstatSync(file.fd, { bigint: true });
           const known = verified.has(verifiedLine(name, before));
           await share(file, to);

@@ -63,16 +63,15 @@ export class FolderCheckpoints implements CheckpointStore {
   }
 
   async list(prefix: string): Promise<ListedObject[]> {
-    const found: ListedObject[] = [];
-    for (const path of await this.files(prefix, (name) => !name.startsWith(UNFINISHED))) {
-      try {
-        const { size, mtimeMs } = await stat(path);
-        found.push({ key: relative(this.place, path), bytes: size, putAt: mtimeMs });
-      } catch {
-        // Removed meanwhile.
-      }
-    }
-    return found;
+    const paths = await this.files(prefix, (name) => !name.startsWith(UNFINISHED));
+    const found = await Promise.all(
+      paths.map(async (path): Promise<ListedObject[]> => {
+        // What was removed meanwhile is left out.
+        const file = await stat(path).catch(() => undefined);
+        return file ? [{ key: relative(this.place, path), bytes: file.size, putAt: file.mtimeMs }] : [];
+      }),
+    );
+    return found.flat();
   }
 
   async remove(key: string): Promise<void> {
