@@ -105,7 +105,7 @@ export async function checkCheckpoints(config: Pick<ResolvedConfig, 'checkpoints
     await store.remove(key);
     return { name, ok: true, detail: `shipped to ${store.place} after each cell` };
   } catch (error) {
-    return { name, ok: false, detail: `${store.place} (checkpoints.path) can't be written: ${sentence(error)}: mount it, or give its folder to this user` };
+    return { name, ok: false, detail: `states can't be shipped to ${store.place} (checkpoints.path) and stay on this machine: ${sentence(error).replace(/\.$/, '')}` };
   }
 }
 

@@ -110,12 +110,11 @@ export function resolveConfig({ flags = {}, env, cwd }: ConfigSources): Resolved
   };
 }
 
-/** Where states are kept beside the data directory. A folder that is missing is refused: it may be a file system that is not mounted. */
+/** Where states are kept beside the data directory. Whether the folder is there is told by who uses it: a file system that is away holds up no session. */
 function checkpoints(given: GivenConfig['checkpoints'], place: Place, dataDir: string): ResolvedConfig['checkpoints'] {
   if (given === undefined || Object.keys(given).length === 0) return null;
   if (given.path === undefined) throw new Nl2codeError('bad-request', 'checkpoints names no path: set checkpoints.path to a folder that other hosts have too, or leave checkpoints out.', { remedy: '' });
   const path = place('checkpoints.path', given.path);
-  if (!isFolder(path)) throw new Nl2codeError('bad-request', `checkpoints.path is ${JSON.stringify(path)}, which is not a folder: mount or make it, correct the path, or leave checkpoints out.`, { remedy: '' });
   if (!relative(dataDir, path).startsWith('..')) throw new Nl2codeError('bad-request', `checkpoints.path is ${JSON.stringify(path)}, which is in the data directory and would be lost with it: name a folder on another disk.`, { remedy: '' });
   return { kind: given.kind ?? 'folder', path };
 }

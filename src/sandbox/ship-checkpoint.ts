@@ -53,10 +53,12 @@ const MAX_FORK_BYTES = 4096;
 /** Ships what is missing and returns the last cell whose state is in the store, -1 when there is none. Throws where the store or the room fails. */
 export async function shipCheckpoint(store: CheckpointStore, shipment: Shipment): Promise<number> {
   const { session, folder } = shipment;
+  const before = await identityOf(folder);
   const [manifests, segments] = await Promise.all(['manifests', 'segments'].map((name) => OpenedFolder.at(join(folder, 'checkpoint', name))));
   try {
     const identity = await identityOf(folder);
-    if (!manifests || !identity) return -1;
+    // Another folder may have been put in its place meanwhile.
+    if (!manifests || !before || !identity || identityText(identity) !== identityText(before)) return -1;
     const objects = await store.list(session);
     const id = lineageOf(identity);
     const lineage = lineagesIn(objects).find((each) => each.id === id) ?? { id, manifests: [], segments: new Map(), identity: undefined };

@@ -91,15 +91,21 @@ export class FolderCheckpoints implements CheckpointStore {
       entries = await readdir(join(this.place, ...namesOf(prefix)), { withFileTypes: true, recursive: true });
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-      // Nothing was put there yet, or the whole place is missing, which is no empty one.
-      await readdir(this.place);
+      await this.present();
       return [];
     }
     return entries.flatMap((entry) => (entry.isFile() && wanted(entry.name) ? [join(entry.parentPath, entry.name)] : []));
   }
 
+  /** Throws where the place is missing: that is no empty one, but perhaps a file system that is not mounted. */
+  private async present(): Promise<void> {
+    const found = await stat(this.place).catch(() => undefined);
+    if (!found?.isDirectory()) throw new Error(`There is no folder ${this.place}: mount or make it, or correct checkpoints.path.`);
+  }
+
   /** Below the place, which is never made: where a file system is not mounted, its mount point is not to be filled. */
   private async makeFolders(names: string[]): Promise<void> {
+    await this.present();
     let folder = this.place;
     for (const name of names) {
       const parent = folder;

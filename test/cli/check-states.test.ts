@@ -22,7 +22,7 @@ test('a folder that can be written to works, and nothing is left in it', async (
 
 test('one that is gone is told with what to do', async () => {
   const gone = join(dir, 'gone');
-  expect(await checked(gone)).toMatchObject({ ok: false, detail: expect.stringMatching(/gone \(checkpoints\.path\) can't be written: ENOENT.*: mount it, or give its folder to this user$/) as string });
+  expect(await checked(gone)).toMatchObject({ ok: false, detail: expect.stringMatching(/^states can't be shipped to .*gone \(checkpoints\.path\) and stay on this machine: There is no folder .*gone: mount or make it, or correct checkpoints\.path$/) as string });
   mkdirSync(gone);
   expect(await checked(gone)).toMatchObject({ ok: true });
 });

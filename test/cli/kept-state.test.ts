@@ -67,7 +67,7 @@ test('up to which cell states are remote is told from what is there, and why the
   await store.put(manifestKey('s', 'lineage', { k: 0, record: first!.hash, sha: 'a'.repeat(64), before: NONE_BEFORE }), objectOf(Buffer.from('x')));
   events.emit('state-shipped', { k: 0 });
   expect(await readRemoteState(folder, store)).toEqual({ place: dir, head: 0, problem: null });
-  expect(await readRemoteState(folder, new FolderCheckpoints(join(dir, 'never'), 'process'))).toMatchObject({ head: null, problem: expect.stringContaining('ENOENT') as string });
+  expect(await readRemoteState(folder, new FolderCheckpoints(join(dir, 'never'), 'process'))).toMatchObject({ head: null, problem: expect.stringContaining('There is no folder') as string });
 });
 
 test('a state that is elsewhere counts where none is here', () => {

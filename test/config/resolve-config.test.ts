@@ -91,11 +91,15 @@ describe('a folder for saved states', () => {
 
   test.each([
     ['without a path', 'checkpoints: { kind: folder }', 'checkpoints names no path: set checkpoints.path to a folder that other hosts have too, or leave checkpoints out.'],
-    ['that is not there', 'checkpoints: { path: /not/there }', 'checkpoints.path is "/not/there", which is not a folder: mount or make it, correct the path, or leave checkpoints out.'],
     ['of a kind that does not exist', 'checkpoints: { kind: s3, path: /tmp }', 'checkpoints.kind in'],
   ])('%s is refused with what to do', (_what, text, said) => {
     yaml(`${text}\n`);
     expect(refusal()).toContain(said);
+  });
+
+  test('need not be there: a file system that is away holds up no session', () => {
+    yaml('checkpoints: { path: /not/there }\n');
+    expect(resolved().checkpoints).toEqual({ kind: 'folder', path: '/not/there' });
   });
 
   test('in the data directory is refused: both would be lost together', () => {

@@ -360,6 +360,6 @@ describe('in the background', () => {
     renameSync(room.place, `${room.place}.away`);
     const said: string[] = [];
     expect(await new Checkpoints({ store: room.store }).refill(room.shipment(3), (sentence) => void said.push(sentence))).toBeUndefined();
-    expect(said).toEqual([expect.stringMatching(/^The saved states of session s could not be fetched from .*, so its cells run again: ENOENT/)]);
+    expect(said).toEqual([expect.stringMatching(/^The saved states of session s could not be fetched from .*, so its cells run again: There is no folder .*: mount or make it, or correct checkpoints.path\.$/)]);
   });
 });

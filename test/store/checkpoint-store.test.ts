@@ -93,8 +93,10 @@ describe('a folder of checkpoints', () => {
 
   it('that is not mounted is an error, and its mount point is not filled', async () => {
     rmSync(at, { recursive: true });
-    await expect(store.list('s')).rejects.toThrow('ENOENT');
-    await expect(store.put('s/1', objectOf(Buffer.from('one')))).rejects.toThrow('ENOENT');
+    const said = `There is no folder ${at}: mount or make it, or correct checkpoints.path.`;
+    await expect(store.list('s')).rejects.toThrow(said);
+    await expect(store.put('s/1', objectOf(Buffer.from('one')))).rejects.toThrow(said);
+    await expect(store.put('1', objectOf(Buffer.from('one')))).rejects.toThrow(said);
     expect(existsSync(at)).toBe(false);
   });
 
