@@ -6,6 +6,10 @@ import { readKeptState } from '../../src/cli/kept-state.js';
 import { forkCheckpoint } from '../../src/sandbox/fork-checkpoint.js';
 import { rollBack } from '../../src/sandbox/process/roll-back.js';
 import { reapSandboxes } from '../../src/sandbox/reaper.js';
+import { refillCheckpoint, remoteHead } from '../../src/sandbox/refill-checkpoint.js';
+import { shipCheckpoint } from '../../src/sandbox/ship-checkpoint.js';
+import { sha256 } from '../../src/store/blobs.js';
+import { FolderCheckpoints } from '../../src/store/folder-checkpoints.js';
 import { SessionStore } from '../../src/store/session-store.js';
 import { traceLines } from '../../src/store/trace.js';
 import { record } from '../store/record.js';
@@ -96,6 +100,18 @@ for component in map(to_component, decode_state(read_manifest(sys.argv[1] + '/ma
     neverRan();
     await rollBack(box.spec.folder, 1, 'bubblewrap');
     expect(readdirSync(checkpoint('manifests')).filter((name) => name.endsWith('.manifest'))).toHaveLength(1);
+    neverRan();
+  });
+
+  it('runs it nowhere when it is shipped, told of and fetched', async () => {
+    const store = new FolderCheckpoints(rig.folder(`elsewhere-${box.spec.id}`), 'process');
+    const sandbox = { session: box.spec.id, cells: 2, recordOf: (k: number) => sha256(`record ${k}`), diskBytes: box.spec.limits.diskBytes };
+    expect(await shipCheckpoint(store, { ...sandbox, folder: box.spec.folder, codeShaOf: () => undefined })).toBe(1);
+    neverRan();
+    expect(await remoteHead(store, sandbox)).toBe(1);
+    const folder = join(rig.root, `fetched-${box.spec.id}`);
+    expect(await refillCheckpoint(store, { ...sandbox, folder })).toBe(1);
+    expect(existsSync(inside(folder))).toBe(false);
     neverRan();
   });
 
