@@ -103,6 +103,7 @@ class SandboxKernels implements Kernels {
 
   async #ask(spec: SandboxSpec, cell: KernelCell, hooks: KernelHooks, before: boolean): Promise<Asked> {
     let cause: unknown;
+    let refused: Nl2codeError | undefined;
     let had = false;
     // By run: whoever attaches to one is told of it anew.
     const again = new Map<number, string>();
@@ -117,6 +118,7 @@ class SandboxKernels implements Kernels {
       hooks.signal.throwIfAborted();
       if (attempt > 1) await delay(50 * 2 ** attempt);
       let held: Held | null = null;
+      refused = undefined;
       try {
         held = await this.#attach(spec, cell, (adopted) => {
           if (had && !adopted) hooks.onSandbox?.('lost');
@@ -131,7 +133,7 @@ class SandboxKernels implements Kernels {
         this.#keep(spec.folder, held);
         if (outcome.kind === 'refused') {
           if (outcome.refusal.code === 'conflict') return { elsewhere: outcome.refusal };
-          throw refusalError(outcome.refusal);
+          throw (refused = refusalError(outcome.refusal));
         }
         const { reply, attachments, cached, saved } = outcome;
         const said = reply.ended === 'kernel-died' ? await this.#withReason(held.ref, reply, limits?.kills ?? 0) : reply;
@@ -142,6 +144,8 @@ class SandboxKernels implements Kernels {
         cause = error;
       }
     }
+    // Its sandbox is there and says why it can't take the cell.
+    if (refused) throw refused;
     throw new Nl2codeError(
       'sandbox-lost',
       `The sandbox of ${cell.session} was lost ${ATTEMPTS} times while cell ${cell.k} ran: ${(cause as Error).message}`,

@@ -59,6 +59,22 @@ describe('a session', () => {
     expect(guest.told).toEqual(['conflict 3']);
   });
 
+  it("whose kernel can't take the cell now is asked again, and in the end its own words are told", async () => {
+    commit(3);
+    let times = 2;
+    guest.during = ({ k }, say) => {
+      if (times === 0) return false;
+      times -= 1;
+      say({ type: 'refused', k, code: 'busy', head: 2, message: "The state after cell 2 can't be brought back at present: No space left on device." });
+      return true;
+    };
+    expect(await run(3)).toMatchObject({ cached: false, again: [], reply: { ended: 'ok' } });
+    expect(guest.told).toEqual(['run 3 cell 3', 'run 3 cell 3', 'run 3 cell 3']);
+    times = Infinity;
+    await expect(run(4)).rejects.toMatchObject({ code: 'sandbox-lost', message: expect.stringMatching(/^The kernel can't take the cell now: The state after cell 2 .*No space left on device\./) as string });
+    expect(guest.committed).toHaveLength(4);
+  });
+
   it('whose kernel ran what the chain does not hold takes that back', async () => {
     commit(4);
     guest.committed[2] = shaOf('what a stopped step ran');
