@@ -4,7 +4,8 @@ Owns the cell that runs or waits. The ledger owns results, the supply the kernel
 (1) a cell has one result, whatever dies and whatever is asked again; (2) a cell whose kernel died runs again from the
 state before it, at most as often as it may, deaths of the whole sandbox counted; (3) a cell that was asked to end, or
 that ignored it, is not run again; (4) a result is told after it was committed, or with the word that it is not;
-(5) a call of a tool reaches the host only when what came before its cell is saved, or can't be.
+(5) a call of a tool reaches the host only when what came before its cell is saved, or can't be; (6) no cell begins with
+two states on their way, and the time that it waits is none of its own.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ from nl2code_guest.tool_calls import ToolCalls
 
 #: The host's built-in cell.
 INSPECTION = "__import__('nl2code_guest.inspection', fromlist=['report']).report()"
+#: With so many states on their way no cell begins.
+MOST_PENDING = 2
 _SANDBOX_ENDED = "The sandbox ended while this cell ran."
 
 
@@ -120,6 +123,10 @@ class Cells:
         cell, kernel = self._cell, self.supply.kernel
         if cell is None or cell.running:
             return
+        if self._ledger.pending >= MOST_PENDING:
+            # The kernel saves what the last cell left when its child has ended, so no other may change that before.
+            # Every state that comes, and the word that none does, is a reason to look again.
+            return
         if kernel is None or not kernel.ready:
             # Its birth, its death or the end of its restore is seen soon, and this cell looked at again.
             self.supply.need()
@@ -193,6 +200,7 @@ class Cells:
             kernel.read_states()
             self._ledger.no_more_states()
             self._send_calls()
+            self.on_kernel_ready()
         elif kind == "starting" and cell and running:
             # On a full disk the cell runs all the same: a second run of it would miss these changes.
             with contextlib.suppress(OSError):
@@ -246,6 +254,7 @@ class Cells:
         elif state.k > self._ledger.saved and self._ledger.take(state):
             self._streams.tell({"type": "saved", "k": state.k})
         self._send_calls()
+        self.on_kernel_ready()
 
     def _on_done(self, cell: CellRun, said: KernelSaid) -> None:
         if said.saving == "inline" and cell.state is None:

@@ -102,10 +102,16 @@ class Kernel:
             if self._init_pid:
                 self._stay_with_init()
             if frame is None and saving is None:
+                if self._state.settle(False) is not None:
+                    # A cell has closed what the child tells by.
+                    self._channel.send({"type": "save-over"})
                 self._state.tidy()
                 tidy = True
             elif frame is None:
                 self._state.settle(False)
+                if self._state.fd() is not None:
+                    # What waited for that child is large too.
+                    continue
                 self._channel.send({"type": "save-over"})
             elif frame.header["type"] == "run":
                 self._run(frame.header)

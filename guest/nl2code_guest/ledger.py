@@ -143,7 +143,12 @@ class Ledger:
     @property
     def is_pending(self) -> bool:
         """Whether the state of a cell that was told is still on its way."""
-        return any(result.pending for result in self._tail)
+        return self.pending > 0
+
+    @property
+    def pending(self) -> int:
+        """Of how many cells that were told the state is still on its way."""
+        return sum(result.pending for result in self._tail)
 
     @property
     def is_saved(self) -> bool:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import time
 from pathlib import Path
 
@@ -62,6 +64,63 @@ def test_what_the_next_cell_does_is_not_in_the_state_of_the_one_before(session: 
     assert session.head == 1
     assert session.show("(small, big[0], held['n'])") == "([1], 0, 1)"
     assert not (session.workspace / "later.txt").exists()
+
+
+HELD = (
+    "import os, time\nkernel = os.getpid()\nclass Held:\n    def __reduce__(self):\n"
+    "        while os.getpid() != kernel and not os.path.exists('go'): time.sleep(0.001)\n        return int, (1,)\n"
+)
+
+
+def test_a_reply_does_not_wait_for_the_child_that_saves_what_came_before(session: SavedSession) -> None:
+    session.run(HELD + BIG + "\nother = {'n': 1}\ndef f(): other['n'] += 1\nheld = Held()")
+    assert session.outcome == "forked"
+    session.pickled()
+    session.run("small.append(2); f(); new = 5\nopen('file', 'w').write('x')")
+    # The child waits still, and knows nothing of this cell.
+    assert session.outcome == "forked" and session.settle(wait=False) is None
+    assert session.head == -1
+    (session.workspace / "go").touch()
+    assert session.settle() is None
+    # What was touched is told by what the child has saved, `f` among it.
+    assert session.pickled() == {"small": 1, "f": 1, "other": 1, "new": 1}
+    session.commit()
+    assert [header["covers"] for header in session.headers] == [[0, 0], [1, 1]]
+    session.run("small").again()
+    assert session.show("(small, other, new, open('file').read())") == "([1, 2], {'n': 2}, 5, 'x')"
+
+
+def test_a_cell_that_begins_meanwhile_changes_nothing_that_the_one_before_left(session: SavedSession) -> None:
+    session.run(HELD + BIG + "\nheld = Held()").run("small.append(2)")
+    assert session.outcome == "forked"
+    (session.workspace / "go").touch()
+    session.run("small.append(3)")
+    for _ in range(3 - len(session.headers)):
+        session.commit()
+    assert [header["covers"] for header in session.headers] == [[0, 0], [1, 1], [2, 2]]
+    assert session.states[1]["components"][0]["inline"] != session.states[2]["components"][0]["inline"]
+    assert session.again().show("small") == "[1, 2, 3]"
+
+
+def test_what_waits_for_a_child_that_dies_is_covered_with_it(session: SavedSession) -> None:
+    session.run(HELD + BIG + "\nheld = Held()").run("small.append(2)")
+    (child,) = children(session)
+    os.kill(child, signal.SIGKILL)
+    (session.workspace / "go").touch()
+    assert session.settle() is None
+    assert [header["covers"] for header in session.headers] == [[0, 1]]
+    assert session.again().show("(len(big), small)") == "(2000000, [1, 2])"
+
+
+def test_what_waits_for_a_child_and_is_large_itself_is_saved_by_another(session: SavedSession) -> None:
+    session.run(HELD + BIG + "\nheld = Held()").run("big[0] = 7")
+    assert session.outcome == "forked"
+    (session.workspace / "go").touch()
+    session.settle()
+    session.settle()
+    session.commit()
+    assert [header["covers"] for header in session.headers] == [[0, 0], [1, 1]]
+    assert session.again().show("big[0]") == "7"
 
 
 def test_many_variables_are_saved_by_a_child_too(session: SavedSession) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import resource
+import time
 
 from harness import Guest, Start, Stream, kill, until_gone
 
@@ -191,3 +192,65 @@ def test_the_quota_is_an_option_and_its_bounds_are_one_sentence(start: Start) ->
 def test_a_kernel_with_few_descriptors_left_still_saves(start: Start) -> None:
     guest = start(limits={resource.RLIMIT_NOFILE: 64})
     assert guest.run("1").saved == "local"
+
+
+BIG = (
+    "import os, time\nkernel = os.getpid()\nclass Held:\n    def __reduce__(self):\n"
+    "        while os.getpid() != kernel and not os.path.exists('go'): time.sleep(0.001)\n        return int, (1,)\n"
+    "big, held, small = bytearray(40 << 20), Held(), [1]"
+)
+
+
+def test_the_reply_of_the_next_cell_does_not_wait_for_the_state_before_it(start: Start) -> None:
+    guest = start()
+    assert guest.run(BIG).saved == "pending"
+    done = guest.run("small.append(2)\nsmall")
+    assert (done.text, done.saved, manifests(guest)) == ("[1, 2]", "pending", [])
+    (guest.workspace / "go").touch()
+    assert [saved(guest.stream), saved(guest.stream)] == [0, 1]
+    guest.kill()
+    second = start()
+    second.next = 2
+    assert second.run("small").text == "[1, 2]"
+
+
+def test_no_cell_begins_with_two_states_on_their_way_and_its_time_does_not_run(start: Start) -> None:
+    guest = start()
+    guest.run(BIG)
+    guest.run("small.append(2)")
+    guest.ask("small.append(3)\nsmall, os.path.exists('go')", timeout_ms=1_000)
+    time.sleep(1.5)
+    (guest.workspace / "go").touch()
+    done = guest.stream.done()
+    assert (done.ended, done.text, done.saved) == ("ok", "([1, 2, 3], True)", "local")
+    assert [frame["k"] for frame in done.heard if frame["type"] == "saved"] == [0, 1]
+
+
+def test_a_kernel_killed_with_two_states_on_their_way_makes_the_host_catch_up(start: Start) -> None:
+    guest = start()
+    guest.run("x = 1")
+    pid = guest.kernel_pid()
+    guest.run(BIG)
+    guest.run("small.append(2)")
+    guest.ask("small")
+    kill(pid)
+    refused = guest.stream.answer()
+    assert (refused["code"], refused["k"], refused["head"]) == ("conflict", 4, 1)
+    guest.next = 2
+    (guest.workspace / "go").touch()
+    guest.run(BIG)
+    guest.run("small.append(2)")
+    assert guest.run("small, x").text == "([1, 2], 1)"
+
+
+def test_a_call_of_a_tool_waits_for_the_state_before_its_cell_also_when_that_waited(start: Start) -> None:
+    guest = start()
+    guest.run("from nl2code import tools\n" + BIG)
+    guest.run("small.append(2)")
+    guest.ask("tools.note(n=1)")
+    (guest.workspace / "go").touch()
+    kinds = []
+    while (header := guest.stream.receive()[0])["type"] != "tool":
+        kinds.append((header["type"], header.get("k")))
+    assert kinds[-2:] == [("saved", 0), ("saved", 1)]
+    assert manifests(guest) == [0, 1]

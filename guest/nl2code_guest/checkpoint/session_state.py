@@ -4,7 +4,8 @@ Who owns what: this has the segments written and hands states to the init (`send
 restore reads both. Invariants: (1) a save changes nothing here until its state is handed over, so one that fails
 (disk full, quota, a child that died) leaves everything to the next one, whose state then covers several cells; (2) a
 state is handed over only after the segments it names; (3) user code that runs in a save (`__reduce__`, `__getstate__`)
-can refuse its own variable and nothing else; (4) nothing here is called from the midst of a cell but `fd`.
+can refuse its own variable and nothing else; (4) nothing here is called from the midst of a cell but `fd`; (5) a cell
+that ends while a child saves the one before is saved when that child has ended, before another cell begins.
 """
 
 from __future__ import annotations
@@ -12,10 +13,10 @@ from __future__ import annotations
 import errno
 import os
 from base64 import b64decode, b64encode
-from collections.abc import Collection
-from typing import Any
+from collections.abc import Callable, Collection
+from typing import Any, NamedTuple
 
-from nl2code_guest.checkpoint.bindings import Bindings
+from nl2code_guest.checkpoint.bindings import Bindings, Rebound
 from nl2code_guest.checkpoint.estimate import Estimate
 from nl2code_guest.checkpoint.forked_save import ForkedSave, SendSaved
 from nl2code_guest.checkpoint.forks import reseed
@@ -44,6 +45,16 @@ FORK_BYTES = 32 << 20
 FORK_NAMES = 400
 #: Every so many saves everything is looked at, whatever the cells seem to have touched.
 VERIFY_EVERY = 20
+
+
+class _Waiting(NamedTuple):
+    """What was seen when a cell ended, and what its save needs besides its record."""
+
+    rebound: Rebound
+    #: Whether another thread may have changed variables meanwhile.
+    threads: bool
+    #: Whether to look at everything, whatever it seems to have touched.
+    unsure: bool
 
 
 class SessionState(KernelState):
@@ -83,6 +94,8 @@ class SessionState(KernelState):
         #: A save under way: the child, and the cells and changes it has.
         self._fork: ForkedSave | None = None
         self._forked: tuple[list[CellRecord], WorkspaceChanges] = [], WorkspaceChanges()
+        #: What has to be known of the one cell that ended while a child saved the one before.
+        self._waiting: _Waiting | None = None
         #: Whether no cell has begun since the last one was saved.
         self._idle = True
         self._saves = 0
@@ -95,6 +108,9 @@ class SessionState(KernelState):
     def begin(self, k: int, code: str) -> bytes | None:
         """Notes how things are before cell `k`; returns what came into the workspace from outside."""
         with self._ground.held():
+            if self._waiting:
+                # Another cell would change what this one left.
+                self._settle(True)
             self._idle = False
             reseed(self._folder, k, [cell.code for cell in (*self._forked[0], *self._cells)])
             came = False
@@ -115,7 +131,7 @@ class SessionState(KernelState):
     def save(self, k: int, code: str, ms: float, tool_calls: int) -> SaveOutcome:
         """Saves what cell `k` changed. Never raises: what goes wrong is told, and carried to the next save."""
         with self._ground.held():
-            self._settle(True)
+            self._settle(False)
             self._saves += 1
             try:
                 return self._save_cell(k, code, ms, tool_calls)
@@ -148,30 +164,42 @@ class SessionState(KernelState):
 
     def _save_cell(self, k: int, code: str, ms: float, tool_calls: int) -> SaveOutcome:
         unsure = bool(self._cells) or self._saves % VERIFY_EVERY == 0
-        try:
-            touched = self._touched(k, code)
-        except Exception:
-            # A cell that is not noted would be missing from the next state.
-            touched = Touched(frozenset(), frozenset(), frozenset((EVERYTHING,)))
-        # What an unsaved cell has defined leads to names that are not known yet.
-        accessed = frozenset((EVERYTHING,)) if self._cells else touched.accessed
-        # Nobody knows what these share with others, so whatever a cell does may have changed them.
-        opaque = (name for name, refused in self._saved.refused.items() if EVERYTHING in refused.mentions)
-        self._cells.append(
-            CellRecord(
-                k, code, tuple(sorted(touched.assigned)), tuple(sorted({*accessed, *opaque})), ms, tool_calls, False
-            )
-        )
+        waiting = self._look(unsure)
+        # A cell that is not noted would be missing from the next state.
+        assigned = tuple(sorted(waiting.rebound.assigned))
+        self._cells.append(CellRecord(k, code, assigned, (EVERYTHING,), ms, tool_calls, False))
         # Only now can it fail: the next save knows of this cell.
         self._capture_workspace(k)
+        if self._fork is None:
+            return self._save_looked_at(waiting)
+        # The reply does not wait for the child. What was touched is told by the state that it saves.
+        self._waiting, self._idle = waiting, True
+        return "forked"
+
+    def _look(self, unsure: bool) -> _Waiting:
+        before, self._threads = self._threads, has_foreign_threads()
+        assert self._bindings is not None
+        try:
+            return _Waiting(self._bindings.look(), before or self._threads, unsure)
+        except Exception:
+            return _Waiting(Rebound(frozenset(), frozenset()), True, unsure)
+
+    def _save_looked_at(self, waiting: _Waiting) -> SaveOutcome:
+        """Saves the newest cell, and those before it that are in no state yet."""
+        assert self._bindings is not None
+        rebound, threads, unsure = waiting
+        cell = self._cells[-1]
+        try:
+            touched = touched_by(cell.code, f"<cell {cell.k}>", rebound, self._bindings, threads, self._saved)
+        except Exception:
+            touched = Touched(rebound.assigned, rebound.deleted, frozenset((EVERYTHING,)))
+        # What an unsaved cell has defined leads to names that are not known yet.
+        accessed = touched.accessed if len(self._cells) == 1 else frozenset((EVERYTHING,))
+        # Nobody knows what these share with others, so whatever a cell does may have changed them.
+        opaque = (name for name, refused in self._saved.refused.items() if EVERYTHING in refused.mentions)
+        self._cells[-1] = cell._replace(accessed=tuple(sorted({*accessed, *opaque})))
         look_at = (EVERYTHING,) if unsure else accessed
         return self._run(self._work(look_at, touched.assigned | touched.deleted))
-
-    def _touched(self, k: int, code: str) -> Touched:
-        assert self._bindings is not None
-        rebound = self._bindings.look()
-        before, self._threads = self._threads, has_foreign_threads()
-        return touched_by(code, f"<cell {k}>", rebound, self._bindings, before or self._threads, self._saved)
 
     def _capture_workspace(self, k: int) -> None:
         with SegmentWriter(self._segments_folder, k, self._durable, self._quota) as writer:
@@ -236,19 +264,23 @@ class SessionState(KernelState):
         self._fork = None
         self._quota.doubt()
         cells, changes = self._forked
+        waiting, self._waiting = self._waiting, None
         if outcome.kind == "saved":
             self._saved.apply(decode_state(outcome.state), len(outcome.state))
             self._tidying.told()
-            return None
+            return self._made_good(lambda: self._save_looked_at(waiting)) if waiting else None
         changes.add(self._changes.entries, self._changes.removed)
         self._cells, self._changes = cells + self._cells, changes
         if outcome.kind == "failed" and self._idle:
-            try:
-                self._run_here(self._work((EVERYTHING,), ()))
-            except Exception as error:
-                return Unsaved(_sentence(error) if isinstance(error, OSError) else str(error))
-            return None
+            return self._made_good(lambda: self._run_here(self._work((EVERYTHING,), ())))
         return Unsaved(f"What this cell left could not be saved: {outcome.message}")
+
+    def _made_good(self, save: Callable[[], object]) -> Unsaved | None:
+        try:
+            save()
+        except Exception as error:
+            return Unsaved(_sentence(error) if isinstance(error, OSError) else str(error))
+        return None
 
     # --- values of settings ----------------------------------------------------------------------------------------
 
