@@ -7,18 +7,18 @@
  * (3) nothing is read through a link that a cell left, and nothing that a manifest or segment holds is run or believed here.
  */
 import { randomBytes } from 'node:crypto';
-import { closeSync, constants, fchmodSync, fchownSync, fstatSync, linkSync, lstatSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
-import { copyFile } from 'node:fs/promises';
+import { closeSync, constants, fchmodSync, fchownSync, fstatSync, linkSync, lstatSync, mkdirSync, openSync, renameSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
+import { copyFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Nl2codeError } from '../session/error-table.js';
-import { manifestName, manifestNumbers } from './manifests.js';
+import { MAX_MANIFEST_BYTES, manifestName, manifestNumber } from './manifests.js';
+import { OpenedFolder } from './opened-folder.js';
 import { isFree, keepIdentity, keptIdentity } from './process/sandbox-folder.js';
 import { namedSegments, segmentFile } from './segments.js';
 import { addVerified, verifiedLine, verifiedSegments } from './verified-segments.js';
 
 const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK, O_DIRECTORY, COPYFILE_FICLONE } = constants;
 const LINUX = process.platform === 'linux';
-const MAX_MANIFEST_BYTES = 128 << 20;
 
 /** What a fork holds. */
 export interface ForkedCheckpoint {
@@ -41,18 +41,7 @@ export async function forkCheckpoint(from: string, k: number, to: string): Promi
     for (const name of ['run', 'checkpoint', 'checkpoint/manifests', 'checkpoint/segments']) mkdirSync(join(making, name), { recursive: true, mode: name === 'run' ? 0o700 : 0o755 });
     const checkpoint = join(making, 'checkpoint');
     const segments = new Set<string>();
-    let head = -1;
-    await within(join(from, 'checkpoint', 'manifests'), async (open) => {
-      for (const n of manifestNumbers(join(from, 'checkpoint', 'manifests')).filter((number) => number <= k)) {
-        await open(manifestName(n), ({ fd }) => {
-          if (fstatSync(fd).size > MAX_MANIFEST_BYTES) return;
-          const bytes = readFileSync(fd);
-          for (const name of namedSegments(bytes)) segments.add(name);
-          writeFileSync(join(checkpoint, 'manifests', manifestName(n)), bytes, { mode: 0o600 });
-          head = n;
-        });
-      }
-    });
+    const head = await forkManifests(join(from, 'checkpoint', 'manifests'), k, join(checkpoint, 'manifests'), segments);
     await within(join(from, 'checkpoint', 'segments'), async (open, path) => {
       const verified = verifiedSegments(path('verified'));
       const [here, there]: [string[], string[]] = [[], []];
@@ -78,6 +67,24 @@ export async function forkCheckpoint(from: string, k: number, to: string): Promi
     rmSync(making, { recursive: true, force: true });
     throw error;
   }
+}
+
+/** Copies the manifests up to a cell, adds what they name, and returns the last one. One that no kernel has written is passed over. */
+async function forkManifests(from: string, k: number, to: string, segments: Set<string>): Promise<number> {
+  const folder = await OpenedFolder.at(from);
+  let head = -1;
+  try {
+    const numbers = ((await folder?.names()) ?? []).flatMap((name) => manifestNumber(name) ?? []).sort((a, b) => a - b);
+    for (const n of numbers.filter((number) => number <= k)) {
+      const bytes = await folder!.read(manifestName(n), MAX_MANIFEST_BYTES);
+      if (!bytes || !(await namedSegments(bytes, segments))) continue;
+      await writeFile(join(to, manifestName(n)), bytes, { mode: 0o600 });
+      head = n;
+    }
+  } finally {
+    await folder?.close();
+  }
+  return head;
 }
 
 /** Both sandboxes see the same bytes, which neither can change; where that can't be had, the new one gets a copy. */

@@ -4,6 +4,9 @@ import { join } from 'node:path';
 /** As the guest writes them: one file for each committed cell, named by its number. What they hold is the guest's alone. */
 const NAME = /^(\d{8}|[1-9]\d{8,11})\.manifest$/;
 
+/** Larger ones are read by no guest: two headers, the images of a reply and a state, as `manifests.py` has them. */
+export const MAX_MANIFEST_BYTES = ((8 + 32 + 64) << 20) + 1024;
+
 /** Name of a cell's manifest. */
 export const manifestName = (k: number): string => `${String(k).padStart(8, '0')}.manifest`;
 

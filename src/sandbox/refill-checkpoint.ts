@@ -8,11 +8,11 @@
  */
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { open } from 'node:fs/promises';
+import { open, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { bytesOf, type CheckpointStore, type ListedObject } from '../store/checkpoint-store.js';
 import { writeAll } from '../store/chunks.js';
-import { manifestName, manifestNumbers } from './manifests.js';
+import { MAX_MANIFEST_BYTES, manifestName, manifestNumbers } from './manifests.js';
 import { readRunState, supervisorAlive } from './process/run-state.js';
 import { isFree, keepIdentity } from './process/sandbox-folder.js';
 import { isOf, lineagesIn, pathTo, readIdentity, type RemoteLineage, type RemoteManifest } from './remote-checkpoint.js';
@@ -85,15 +85,17 @@ async function fetched(store: CheckpointStore, { lineage, path }: Candidate, mak
   const checkpoint = join(making, 'checkpoint');
   const segments = new Set<string>();
   let left = most;
+  if (path.some(({ object }) => object.bytes > MAX_MANIFEST_BYTES)) return false;
   for (const { k, object } of path) {
     const found = await store.get(object.key);
     if (!found || (left -= found.bytes) < 0) return false;
     const bytes = await bytesOf(found, object.bytes);
-    for (const name of namedSegments(bytes)) if (lineage.segments.has(name)) segments.add(name);
-    writeFileSync(join(checkpoint, 'manifests', manifestName(k)), bytes, { mode: 0o600 });
+    if (!(await namedSegments(bytes, segments))) return false;
+    await writeFile(join(checkpoint, 'manifests', manifestName(k)), bytes, { mode: 0o600 });
   }
   for (const name of segments) {
-    const listed = lineage.segments.get(name)!;
+    const listed = lineage.segments.get(name);
+    if (!listed) continue;
     const found = await store.get(listed.key);
     if (!found || found.bytes !== listed.bytes || (left -= found.bytes) < 0) return false;
     const file = await open(join(checkpoint, 'segments', segmentFile(name)), 'wx+', 0o600);

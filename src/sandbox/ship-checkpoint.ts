@@ -10,15 +10,16 @@
 import { createHash } from 'node:crypto';
 import type { FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Hash } from '../session/json.js';
 import { objectOf, type CheckpointStore } from '../store/checkpoint-store.js';
 import { chunksOf } from '../store/chunks.js';
-import { manifestName, manifestNumber } from './manifests.js';
+import { MAX_MANIFEST_BYTES, manifestName, manifestNumber } from './manifests.js';
 import { OpenedFolder } from './opened-folder.js';
 import { keptIdentity } from './process/sandbox-folder.js';
 import { forkIn, identityKey, identityText, isOf, lineageOf, lineagesIn, manifestKey, NONE_BEFORE, pathTo, segmentKey, shortened, type RemoteIdentity, type RemoteLineage, type RemoteManifest } from './remote-checkpoint.js';
 import { RemoteRoom } from './remote-room.js';
-import { endsWhole, namedSegments, segmentFile, segmentName } from './segments.js';
+import { endsWhole, MOST_SEGMENTS, namedSegments, segmentFile, segmentName } from './segments.js';
 
 /** A session's sandbox, as the chain knows it. */
 export interface ChainedSandbox {
@@ -47,7 +48,7 @@ interface LocalManifest {
   before: Hash;
 }
 
-const MAX_MANIFEST_BYTES = 128 << 20;
+const HASHED_AT_A_TIME = 4 << 20;
 const MAX_FORK_BYTES = 4096;
 
 /** Ships what is missing and returns the last cell whose state is in the store, -1 when there is none. Throws where the store or the room fails. */
@@ -71,7 +72,7 @@ export async function shipCheckpoint(store: CheckpointStore, shipment: Shipment)
       manifests: (there && pathTo(there, lineage, shipment.recordOf)) ?? lineage.manifests,
       segments: new Set(((await segments?.names()) ?? []).flatMap((name) => segmentName(name) ?? [])),
     };
-    const shipping: Shipping = { store, session, lineage, room: new RemoteRoom(store, shipment.diskBytes, objects, local), manifests, segments };
+    const shipping: Shipping = { store, session, lineage, room: new RemoteRoom(store, shipment.diskBytes, objects, local), manifests, segments, named: new Set() };
     if (!lineage.identity) await put(shipping, identityKey(session, id), Buffer.from(identityText(identity)));
     for (const manifest of missing) {
       if (!(await shipOne(shipping, manifest))) break;
@@ -92,6 +93,8 @@ interface Shipping {
   room: RemoteRoom;
   manifests: OpenedFolder;
   segments: OpenedFolder | undefined;
+  /** Segments that its manifests have named so far. */
+  named: Set<string>;
 }
 
 /** The manifests that the store lacks, oldest first, and the newest that it has. */
@@ -102,7 +105,7 @@ async function compared(manifests: OpenedFolder, lineage: RemoteLineage, { cells
     const record = recordOf(k);
     const bytes = record === undefined ? undefined : await manifests.read(manifestName(k), MAX_MANIFEST_BYTES);
     if (record === undefined || !bytes) continue;
-    const sha = sha256(bytes);
+    const sha = await sha256(bytes);
     if (missing[0]) missing[0].before = sha;
     // What is there has all it builds on there.
     const there = lineage.manifests.find((each) => each.k === k && each.sha === shortened(sha) && isOf(each, recordOf));
@@ -118,17 +121,19 @@ function isCellOf(manifest: Buffer, codeSha: Hash | undefined): boolean {
   return codeSha === undefined || manifest.includes(`"sha":"${codeSha}"`);
 }
 
-/** False when the manifest has been replaced or removed since it was looked at: what it named may be gone. */
+/** False when the manifest has been replaced or removed since it was looked at: what it named may be gone. Throws where it is no kernel's. */
 async function shipOne(shipping: Shipping, manifest: LocalManifest): Promise<boolean> {
-  const { session, lineage, manifests, segments } = shipping;
+  const { session, lineage, manifests, segments, named } = shipping;
   const same = async () => {
     const bytes = await manifests.read(manifestName(manifest.k), MAX_MANIFEST_BYTES);
-    return bytes && sha256(bytes) === manifest.sha ? bytes : undefined;
+    return bytes && (await sha256(bytes)) === manifest.sha ? bytes : undefined;
   };
   const bytes = await same();
   if (!bytes) return false;
   const here = new Set(await segments?.names());
-  for (const name of namedSegments(bytes)) {
+  const names = await namedSegments(bytes, named);
+  if (!names) throw new Error(`The state after cell ${manifest.k} names more than ${MOST_SEGMENTS} segments, as none does that a kernel has saved: it stays here, with all that come after it. A fork of the session before that cell is shipped again.`);
+  for (const name of names) {
     if (lineage.segments.has(name) || !here.has(segmentFile(name))) continue;
     const file = await segments!.file(segmentFile(name));
     if (!file) continue;
@@ -158,7 +163,14 @@ async function put({ store, room }: Shipping, key: string, bytes: Buffer): Promi
   await store.put(key, objectOf(bytes));
 }
 
-const sha256 = (bytes: Buffer): Hash => createHash('sha256').update(bytes).digest('hex');
+async function sha256(bytes: Buffer): Promise<Hash> {
+  const hash = createHash('sha256');
+  for (let at = 0; at < bytes.length; at += HASHED_AT_A_TIME) {
+    if (at > 0) await nextTurn();
+    hash.update(bytes.subarray(at, at + HASHED_AT_A_TIME));
+  }
+  return hash.digest('hex');
+}
 
 /** Whose states a folder holds; undefined where no sandbox was started in it. */
 async function identityOf(folder: string): Promise<RemoteIdentity | undefined> {

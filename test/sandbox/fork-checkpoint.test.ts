@@ -7,6 +7,7 @@ import { manifestName, manifestNumbers } from '../../src/sandbox/manifests.js';
 import { rollBack } from '../../src/sandbox/process/roll-back.js';
 import { keepIdentity, keptIdentity, layOut } from '../../src/sandbox/process/sandbox-folder.js';
 import { verifiedLine } from '../../src/sandbox/verified-segments.js';
+import { tooManyNames } from './shipped-room.js';
 
 const segment = (n: number) => `${n}-${String(n).repeat(12).slice(0, 12)}-0`;
 const onAnotherDisk = existsSync('/dev/shm') && statSync('/dev/shm').dev !== statSync(tmpdir()).dev;
@@ -139,6 +140,14 @@ describe('a folder of a sandbox', () => {
       writeFileSync(join(root, 'elsewhere', manifestName(0)), 'secret');
       symlinkSync(join(root, 'elsewhere'), checkpoint('manifests'));
       expect(await forkCheckpoint(parent, 2, join(root, 'second'))).toEqual({ head: -1 });
+    });
+
+    it('and no manifest that names more segments than any kernel saves is taken', async () => {
+      writeFileSync(checkpoint('manifests', manifestName(2)), tooManyNames());
+      const to = join(root, 'fork');
+      expect(await forkCheckpoint(parent, 2, to)).toEqual({ head: 1 });
+      expect(manifests(to)).toEqual([0, 1]);
+      expect(segments(to)).toEqual([0, 1].map((k) => `${segment(k)}.segment`));
     });
 
     it('but not into a folder that holds something, and not from one that never held a sandbox', async () => {

@@ -1,15 +1,15 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, symlinkSync, truncateSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Checkpoints } from '../../src/sandbox/checkpoints.js';
-import { manifestName } from '../../src/sandbox/manifests.js';
+import { MAX_MANIFEST_BYTES, manifestName } from '../../src/sandbox/manifests.js';
 import { keptIdentity } from '../../src/sandbox/process/sandbox-folder.js';
 import { refillCheckpoint, remoteHead } from '../../src/sandbox/refill-checkpoint.js';
 import { shipCheckpoint } from '../../src/sandbox/ship-checkpoint.js';
 import type { CheckpointStore } from '../../src/store/checkpoint-store.js';
 import { eventually } from './rig.js';
-import { segment, segmentBytes, sha, ShippedRoom } from './shipped-room.js';
+import { segment, segmentBytes, sha, ShippedRoom, tooManyNames } from './shipped-room.js';
 
 let room: ShippedRoom;
 beforeEach(() => {
@@ -154,6 +154,12 @@ describe('of a folder that a cell has filled', () => {
     expect(await room.stored()).not.toContain(`${segment(1)}.segment`);
   });
 
+  it('no state is shipped that names more segments than any kernel saves, and it is told how to go on', async () => {
+    writeFileSync(room.checkpoint('manifests', manifestName(1)), `"sha":"${sha('code 1')}" ${tooManyNames()}`);
+    await expect(ship(2)).rejects.toThrow('The state after cell 1 names more than 100000 segments, as none does that a kernel has saved: it stays here, with all that come after it. A fork of the session before that cell is shipped again.');
+    expect(await head(2)).toBe(0);
+  });
+
   it('a file that is cut while it is copied is nothing in the store, and the manifest that names it waits', async () => {
     room.commit(1, { bytes: Buffer.alloc(300_000, 1) });
     const store = watched(async (key, next) => {
@@ -271,11 +277,13 @@ describe('a lost folder is filled', () => {
 
   it.each([
     ['a segment that is cut', (path: string) => writeFileSync(path, readFileSync(path).subarray(0, 20)), segment(2)],
+    ['a manifest that names more segments than any', (path: string) => writeFileSync(path, tooManyNames()), '/00000002-'],
+    ['a manifest that is larger than any', (path: string) => truncateSync(path, MAX_MANIFEST_BYTES + 1), '/00000002-'],
     ['a manifest that is missing', (path: string) => rmSync(path), '/00000002-'],
   ])('with an older state where the newest has %s', async (_what, damage, part) => {
     room.lose();
     damage(join(room.place, (await room.store.list('s')).find(({ key }) => key.includes(part))!.key));
-    expect(await refill(4)).toBe(1);
+    expect(await refill(4, { diskBytes: 1 << 30 })).toBe(1);
     expect(room.manifests()).toEqual([0, 1].map(manifestName));
   });
 

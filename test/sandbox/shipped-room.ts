@@ -10,6 +10,9 @@ import { FolderCheckpoints } from '../../src/store/folder-checkpoints.js';
 export const sha = (text: string): string => createHash('sha256').update(text).digest('hex');
 export const segment = (n: number): string => `${n}-${String(n).repeat(12).slice(0, 12)}-0`;
 
+/** Names of more segments than any kernel saves. */
+export const tooManyNames = (): string => Array.from({ length: 100_001 }, (_, n) => `1-${n.toString(16).padStart(12, '0')}-1`).join(' ');
+
 /** Bytes that end as a finished segment does. */
 export function segmentBytes(data: string | Buffer): Buffer {
   const bytes = Buffer.from(data);
