@@ -36,9 +36,9 @@ export async function runCell(world: StepWorld, exposures: Exposures, { call, fo
   // A stop ends the cell; the tools that it waits for are told so at once.
   signal.addEventListener('abort', () => void tools.end(), { once: true });
   const caughtUp = new Map<number, boolean>();
-  const chained = chainedSandbox(folder, cells, request.limits.diskBytes);
+  const states = chainedSandbox(folder, cells, request.limits.diskBytes);
   const notFetched = (message: string) => events.emit('state-not-shipped', { message });
-  const fetched = await world.checkpoints?.refill(chained, notFetched);
+  const fetched = await world.checkpoints?.refill(states, notFetched);
   if (fetched !== undefined) {
     // A stream to a sandbox that stood in a folder of before.
     world.kernels.release(spec.folder);
@@ -52,7 +52,7 @@ export async function runCell(world: StepWorld, exposures: Exposures, { call, fo
     onAgain: ({ k, run, message }) => events.emit('cell-again', { k, run, message: before?.lens.words({ again: [message] }).again?.[0] ?? message }),
     onTool: tools.answer,
     onBehind: async (head, end) => {
-      const renewed = await world.checkpoints?.renew(chained, head, end, notFetched);
+      const renewed = await world.checkpoints?.renew(states, head, end, notFetched);
       if (renewed !== undefined) events.emit('state-fetched', { k: renewed });
       return renewed;
     },
