@@ -94,13 +94,15 @@ export function checkDataDir({ dataDir }: Pick<ResolvedConfig, 'dataDir'>): Chec
   }
 }
 
-/** Whether saved states can be put where other hosts have them too; tried for real. */
-export async function checkCheckpoints(config: Pick<ResolvedConfig, 'checkpoints' | 'durability'>): Promise<Check> {
+/** Whether saved states can be put where other hosts have them too; tried for real. `init` marks the folder as one for states first. */
+export async function checkCheckpoints(config: Pick<ResolvedConfig, 'checkpoints' | 'durability'>, init = false): Promise<Check> {
   const name = 'states';
   const store = openCheckpointStore(config);
+  if (!store && init) return { name, ok: false, detail: 'there is no folder to mark: set checkpoints.path to one that other hosts have too' };
   if (!store) return { name, ok: true, detail: 'on this machine only (checkpoints.path names a folder that other hosts have too)' };
   const key = `doctor-${randomBytes(6).toString('hex')}`;
   try {
+    if (init) await store.init();
     await store.put(key, objectOf(Buffer.from(key)));
     await store.remove(key);
     return { name, ok: true, detail: `shipped to ${store.place} after each cell` };

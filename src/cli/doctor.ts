@@ -10,6 +10,7 @@ import type { Terminal, Tone } from './terminal.js';
 
 interface DoctorOptions extends Omit<ConfigFlags, 'model'> {
   json?: boolean;
+  initCheckpoints?: boolean;
   model?: string | true;
 }
 
@@ -18,13 +19,14 @@ export function doctorCommand(context: CliContext): Command {
   const command = new Command('doctor')
     .description('say what works on this machine and how to mend what does not')
     .option('--json', 'print one JSON document')
+    .option('--init-checkpoints', 'mark the mounted folder of checkpoints.path as the one for states, which is done once')
     .option('--model [name]', 'ask the endpoint what it can do for this model; costs a few hundred tokens');
   return withServing(withConfig(command)).action(async (options: DoctorOptions) => {
     const { terminal, env } = context;
     const config = configOf({ ...options, model: options.model === true ? undefined : options.model }, context);
     const { createBackend } = await import('../world.js');
     const backend = createBackend(config);
-    const checks = [checkNode(), checkPython(config), checkTemporal(config, env), await checkNamespace(config), await checkSandbox(backend).finally(() => backend.close()), await checkModel(config), checkDataDir(config), await checkCheckpoints(config), checkExposure(config), checkIdle(config)];
+    const checks = [checkNode(), checkPython(config), checkTemporal(config, env), await checkNamespace(config), await checkSandbox(backend).finally(() => backend.close()), await checkModel(config), checkDataDir(config), await checkCheckpoints(config, options.initCheckpoints), checkExposure(config), checkIdle(config)];
     const probed = options.model === undefined ? undefined : await probeModel(config);
     const works = checks.every(({ ok }) => ok) && (probed?.abilities ?? []).every(({ has }) => has !== 'no');
     context.exitCode = works ? 0 : 1;

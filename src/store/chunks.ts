@@ -1,9 +1,18 @@
-import type { FileHandle } from 'node:fs/promises';
+/** What is read of a file that is open. */
+export interface ReadFile {
+  read(buffer: Uint8Array, offset: number, length: number, position: number): Promise<{ bytesRead: number }>;
+  close(): Promise<void>;
+}
+
+/** What is written to a file that is open. */
+export interface WrittenFile {
+  write(buffer: Uint8Array, offset: number, length: number): Promise<{ bytesWritten: number }>;
+}
 
 const CHUNK_BYTES = 1 << 20;
 
 /** The first `bytes` of a file that is open, from its start, whatever becomes of it meanwhile. Throws where it has become shorter. */
-export async function* chunksOf(file: FileHandle, bytes: number, close = false): AsyncGenerator<Uint8Array> {
+export async function* chunksOf(file: ReadFile, bytes: number, close = false): AsyncGenerator<Uint8Array> {
   try {
     for (let at = 0; at < bytes; ) {
       const chunk = Buffer.allocUnsafe(Math.min(CHUNK_BYTES, bytes - at));
@@ -18,7 +27,7 @@ export async function* chunksOf(file: FileHandle, bytes: number, close = false):
 }
 
 /** Writes chunks one after another and returns how many bytes they were; stops past `most`. */
-export async function writeAll(file: FileHandle, chunks: AsyncIterable<Uint8Array>, most: number): Promise<number> {
+export async function writeAll(file: WrittenFile, chunks: AsyncIterable<Uint8Array>, most: number): Promise<number> {
   let written = 0;
   for await (const chunk of chunks) {
     if (written + chunk.length > most) throw new Error(`There are more than the ${most} bytes that were said.`);

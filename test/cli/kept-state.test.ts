@@ -56,6 +56,7 @@ test.each([
 
 test('up to which cell states are remote is told from what is there, and why the rest is not from what a worker said last', async () => {
   const store = new FolderCheckpoints(dir, 'process');
+  await store.init();
   run('cell', { kernel: { manifest: 0, saved: 'local' } });
   run('cell', { kernel: { manifest: 1, saved: 'local' } });
   expect(await readRemoteState(folder, store)).toEqual({ place: dir, head: -1, problem: null });

@@ -48,6 +48,7 @@ beforeEach(async () => {
   effects = [];
   elsewhere = mkdtempSync(join(tmpdir(), 'nl2code-elsewhere-'));
   store = new Filling(elsewhere, 'process');
+  await store.init();
   checkpoints = new Checkpoints({ store });
   // Cell 0 is the inspection.
   model = await scriptedModel([

@@ -105,6 +105,7 @@ for component in map(to_component, decode_state(read_manifest(sys.argv[1] + '/ma
 
   it('runs it nowhere when it is shipped, told of and fetched', async () => {
     const store = new FolderCheckpoints(rig.folder(`elsewhere-${box.spec.id}`), 'process');
+    await store.init();
     const sandbox = { session: box.spec.id, cells: 2, recordOf: (k: number) => sha256(`record ${k}`), diskBytes: box.spec.limits.diskBytes };
     expect(await shipCheckpoint(store, { ...sandbox, folder: box.spec.folder, codeShaOf: () => undefined })).toBe(1);
     neverRan();

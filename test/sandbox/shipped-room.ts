@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { manifestName } from '../../src/sandbox/manifests.js';
 import { keepIdentity, layOut } from '../../src/sandbox/process/sandbox-folder.js';
 import type { Shipment } from '../../src/sandbox/ship-checkpoint.js';
-import { FolderCheckpoints } from '../../src/store/folder-checkpoints.js';
+import { FolderCheckpoints, STATES_MARK } from '../../src/store/folder-checkpoints.js';
 
 export const sha = (text: string): string => createHash('sha256').update(text).digest('hex');
 export const segment = (n: number): string => `${n}-${String(n).repeat(12).slice(0, 12)}-0`;
@@ -31,6 +31,7 @@ export class ShippedRoom {
 
   constructor() {
     mkdirSync(this.place);
+    writeFileSync(join(this.place, STATES_MARK), '');
     this.store = new FolderCheckpoints(this.place, 'process');
     this.begin();
   }

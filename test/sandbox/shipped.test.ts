@@ -69,10 +69,11 @@ describe('a shipper that is killed', () => {
 describe.each<Isolation>(['bubblewrap', 'none'])('a sandbox whose folder is lost, isolation %s', (isolation) => {
   let rig: Rig;
   let store: FolderCheckpoints;
-  beforeAll(() => {
+  beforeAll(async () => {
     rig = new Rig({ isolation });
     mkdirSync(join(rig.root, 'elsewhere'));
     store = new FolderCheckpoints(join(rig.root, 'elsewhere'), 'process');
+    await store.init();
   });
   afterAll(() => rig.close(), 60_000);
 

@@ -3,9 +3,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, test } from 'vitest';
 import { bytesOf, namesOf, objectOf, type CheckpointStore } from '../../src/store/checkpoint-store.js';
-import { FolderCheckpoints } from '../../src/store/folder-checkpoints.js';
+import { FewCalls } from '../../src/store/few-calls.js';
+import { FolderCheckpoints, STATES_MARK } from '../../src/store/folder-checkpoints.js';
 
-const place = () => mkdtempSync(join(tmpdir(), 'nl2code-checkpoints-'));
+const place = () => {
+  const at = mkdtempSync(join(tmpdir(), 'nl2code-checkpoints-'));
+  writeFileSync(join(at, STATES_MARK), '');
+  return at;
+};
 const folders: string[] = [];
 const STORES: [name: string, open: (at: string) => CheckpointStore][] = [
   ['a folder', (at) => new FolderCheckpoints(at, 'process')],
@@ -100,6 +105,49 @@ describe('a folder of checkpoints', () => {
     expect(existsSync(at)).toBe(false);
   });
 
+  it('that is not marked is an error, and an empty mount point is not filled until somebody marks it', async () => {
+    rmSync(join(at, STATES_MARK));
+    const said = `${at} has no file nl2code-states, so it may be a mount point where nothing is mounted: mount it, or, where it is the folder for states, run nl2code doctor --init-checkpoints once.`;
+    await expect(store.list('s')).rejects.toThrow(said);
+    await expect(store.put('s/1', objectOf(Buffer.from('one')))).rejects.toThrow(said);
+    await expect(store.put('1', objectOf(Buffer.from('one')))).rejects.toThrow(said);
+    expect(readdirSync(at)).toEqual([]);
+    for (let n = 0; n < 2; n += 1) await store.init();
+    await store.put('s/1', objectOf(Buffer.from('one')));
+    expect((await store.list('s')).map(({ key }) => key)).toEqual(['s/1']);
+    await expect(new FolderCheckpoints(join(at, 'gone'), 'process').init()).rejects.toThrow('There is no folder');
+  });
+
+  it('that hangs is an error at once while it does, for all that is asked of it', async () => {
+    const calls = new FewCalls(2, 20);
+    const hanging = new FolderCheckpoints(at, 'process', calls);
+    let back!: () => void;
+    const stuck = calls.run(at, () => new Promise<void>((resolve) => (back = resolve)));
+    await expect(stuck).rejects.toThrow(`${at} does not answer: a call of its file system takes longer than 0.02 s.`);
+    for (const work of [() => hanging.list('s'), () => hanging.get('s/1'), () => hanging.put('s/1', objectOf(Buffer.from('one')))]) await expect(work()).rejects.toThrow('does not answer');
+    back();
+    await new Promise(setImmediate);
+    await hanging.put('s/1', objectOf(Buffer.from('one')));
+    expect(await text(hanging, 's/1')).toBe('one');
+  });
+
+  it('is asked by two calls at a time, however much is listed', async () => {
+    let [running, most, asked] = [0, 0, 0];
+    const noted = new (class extends FewCalls {
+      override run<T>(where: string, call: () => Promise<T>, late?: (value: T) => unknown): Promise<T> {
+        return super.run(where, () => {
+          [asked, running] = [asked + 1, running + 1];
+          most = Math.max(most, running);
+          return call().finally(() => (running -= 1));
+        }, late);
+      }
+    })(2, 10_000);
+    for (let n = 0; n < 50; n += 1) await store.put(`s/l/${n}`, objectOf(Buffer.from('x')));
+    expect(await new FolderCheckpoints(at, 'process', noted).list('s')).toHaveLength(50);
+    expect(most).toBe(2);
+    expect(asked).toBeGreaterThan(50);
+  });
+
   it('lists no put that was killed, and sweeps it when nobody can be at it any more', async () => {
     await store.put('s/l/1', objectOf(Buffer.from('one')));
     const [fresh, old] = [join(at, 's', 'l', '.put-a'), join(at, 's', 'l', '.put-b')];
@@ -139,3 +187,16 @@ describe('a folder of checkpoints', () => {
 });
 
 test('the names of a key are plain', () => expect(namesOf('s/l-1/manifests/1.a')).toEqual(['s', 'l-1', 'manifests', '1.a']));
+
+test('what waits behind a call that hangs fails with it, and what comes back late is closed', async () => {
+  const calls = new FewCalls(1, 20);
+  let back!: (value: string) => void;
+  const closed: string[] = [];
+  const stuck = calls.run('It', () => new Promise<string>((resolve) => (back = resolve)), (value) => closed.push(value));
+  const behind = calls.run('It', () => Promise.resolve('never'));
+  expect((await Promise.allSettled([stuck, behind])).map(({ status }) => status)).toEqual(['rejected', 'rejected']);
+  back('a file');
+  await new Promise(setImmediate);
+  expect(closed).toEqual(['a file']);
+  expect(await calls.run('It', () => Promise.resolve('again'))).toBe('again');
+});
