@@ -102,13 +102,13 @@ class Kernel:
             if self._init_pid:
                 self._stay_with_init()
             if frame is None and saving is None:
-                if self._state.settle(False) is not None:
+                if self._settle() is not None:
                     # A cell has closed what the child tells by.
                     self._channel.send({"type": "save-over"})
                 self._state.tidy()
                 tidy = True
             elif frame is None:
-                self._state.settle(False)
+                self._settle()
                 if self._state.fd() is not None:
                     # What waited for that child is large too.
                     continue
@@ -148,7 +148,8 @@ class Kernel:
 
     def _run(self, message: dict[str, Any]) -> None:
         k, code = message["k"], message["code"]
-        changes = self._state.begin(k, code)
+        with self._forking_to_save():
+            changes = self._state.begin(k, code)
         if changes is not None:
             self._channel.send({"type": "starting", "k": k}, (changes,))
             while (frame := self._channel.next()) is None or frame.header["type"] != "go":
@@ -170,11 +171,23 @@ class Kernel:
         self._channel.send({"type": "done", "k": k, **done}, attachments)
 
     def _save(self, k: int, code: str, ms: float, calls: int) -> tuple[str, str | None]:
-        self._saving = True
-        outcome = self._state.save(k, code, ms, calls)
-        self._saving = False
+        with self._forking_to_save():
+            outcome = self._state.save(k, code, ms, calls)
         self._guard.install()
         return ("none", outcome.message) if isinstance(outcome, Unsaved) else (outcome, None)
+
+    def _settle(self) -> Unsaved | None:
+        with self._forking_to_save():
+            return self._state.settle(False)
+
+    @contextlib.contextmanager
+    def _forking_to_save(self) -> Iterator[None]:
+        """A child that is forked now saves, so it keeps the socket for states."""
+        self._saving = True
+        try:
+            yield
+        finally:
+            self._saving = False
 
     def _asked(self) -> bool:
         """Whether the init has asked for the end of the running cell."""

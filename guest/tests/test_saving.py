@@ -254,3 +254,16 @@ def test_a_call_of_a_tool_waits_for_the_state_before_its_cell_also_when_that_wai
         kinds.append((header["type"], header.get("k")))
     assert kinds[-2:] == [("saved", 0), ("saved", 1)]
     assert manifests(guest) == [0, 1]
+
+
+def test_a_large_state_that_waited_for_another_is_saved_by_a_child_of_its_own(start: Start) -> None:
+    guest = start()
+    guest.run(BIG)
+    assert guest.run("big[0] = 7").saved == "pending"
+    (guest.workspace / "go").touch()
+    assert [saved(guest.stream), saved(guest.stream)] == [0, 1]
+    assert manifests(guest) == [0, 1]
+    guest.kill()
+    second = start()
+    second.next = 2
+    assert second.run("big[0]").text == "7"
