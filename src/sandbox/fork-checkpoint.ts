@@ -7,10 +7,11 @@
  * (3) nothing is read through a link that a cell left, and nothing that a manifest or segment holds is run or believed here.
  */
 import { randomBytes } from 'node:crypto';
-import { closeSync, constants, fchmodSync, fchownSync, fstatSync, linkSync, lstatSync, mkdirSync, openSync, renameSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
+import { closeSync, constants, fchmodSync, fchownSync, fstatSync, linkSync, lstatSync, mkdirSync, openSync, renameSync, unlinkSync, writeFileSync } from 'node:fs';
 import { copyFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Nl2codeError } from '../session/error-table.js';
+import { discardTree } from '../store/hostile-tree.js';
 import { MAX_MANIFEST_BYTES, manifestName, manifestNumber } from './manifests.js';
 import { OpenedFolder } from './opened-folder.js';
 import { isFree, keepIdentity, keptIdentity } from './process/sandbox-folder.js';
@@ -64,7 +65,7 @@ export async function forkCheckpoint(from: string, k: number, to: string): Promi
     renameSync(making, to);
     return { head };
   } catch (error) {
-    rmSync(making, { recursive: true, force: true });
+    await discardTree(making);
     throw error;
   }
 }

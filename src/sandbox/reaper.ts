@@ -1,5 +1,6 @@
-import { readdirSync, rmSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { removeTree } from '../store/hostile-tree.js';
 import { endSandbox } from './process/end-sandbox.js';
 import { readRunState, supervisorAlive } from './process/run-state.js';
 
@@ -36,7 +37,7 @@ export async function reapSandboxes(folders: Iterable<string>, owned: (folder: s
 /** Ends the sandbox of a folder and removes the folder with all it holds. */
 export async function removeSandboxFolder(folder: string): Promise<void> {
   await endSandbox(folder);
-  rmSync(folder, { recursive: true, force: true });
+  await removeTree(folder);
 }
 
 function hasLeftovers(folder: string): boolean {

@@ -7,11 +7,12 @@
  * (3) nothing of what is fetched is read here but the names of segments; the guest verifies every byte, and falls back to an older state.
  */
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { lstatSync, mkdirSync, readdirSync, renameSync, writeFileSync } from 'node:fs';
 import { open, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { bytesOf, type CheckpointStore, type ListedObject } from '../store/checkpoint-store.js';
 import { writeAll } from '../store/chunks.js';
+import { discardTree } from '../store/hostile-tree.js';
 import { MAX_MANIFEST_BYTES, manifestName, manifestNumbers } from './manifests.js';
 import { readRunState, supervisorAlive } from './process/run-state.js';
 import { isFree, keepIdentity } from './process/sandbox-folder.js';
@@ -40,15 +41,15 @@ export async function refillCheckpoint(store: CheckpointStore, sandbox: ChainedS
   const { session, folder } = sandbox;
   const holds = () => runs(folder) || (given === undefined && manifestNumbers(join(folder, 'checkpoint', 'manifests')).length > 0);
   if (sandbox.cells === 0 || holds()) return undefined;
-  sweep(folder);
+  await sweep(folder);
   const newer = candidatesIn(await store.list(session), sandbox).filter(({ path }) => path.at(-1)!.k > (given ?? -1));
   for (const candidate of newer.slice(0, MOST_TRIES)) {
     const making = `${folder}.fetch-${randomBytes(4).toString('hex')}`;
     try {
-      if ((await fetched(store, candidate, making, mostRemoteBytes(sandbox.diskBytes))) && install(making, folder, holds)) return candidate.path.at(-1)!.k;
+      if ((await fetched(store, candidate, making, mostRemoteBytes(sandbox.diskBytes))) && (await install(making, folder, holds))) return candidate.path.at(-1)!.k;
       if (holds()) return undefined;
     } finally {
-      rmSync(making, { recursive: true, force: true });
+      await discardTree(making);
     }
   }
   return undefined;
@@ -110,32 +111,39 @@ async function fetched(store: CheckpointStore, { lineage, path }: Candidate, mak
   return true;
 }
 
-/** Puts what was made in the folder's place; false when somebody else was first. */
-function install(making: string, folder: string, holds: () => boolean): boolean {
-  const lost = `${folder}.lost-${randomBytes(4).toString('hex')}`;
-  if (!isFree(folder)) {
+/** Puts what was made in the folder's place; false when somebody else was first. What can't be removed is left to be swept. */
+async function install(making: string, folder: string, holds: () => boolean): Promise<boolean> {
+  const lost = isFree(folder) ? undefined : `${folder}.lost-${randomBytes(4).toString('hex')}`;
+  if (lost !== undefined) {
     if (holds()) return false;
     renameSync(folder, lost);
   }
+  let installed = true;
   try {
     renameSync(making, folder);
-    return true;
   } catch (error) {
-    if (['ENOTEMPTY', 'EEXIST'].includes((error as NodeJS.ErrnoException).code ?? '')) return false;
-    throw error;
-  } finally {
-    rmSync(lost, { recursive: true, force: true });
+    installed = false;
+    if (!['ENOTEMPTY', 'EEXIST'].includes((error as NodeJS.ErrnoException).code ?? '')) {
+      if (lost !== undefined) renameSync(lost, folder);
+      throw error;
+    }
   }
+  if (lost !== undefined) await discardTree(lost);
+  return installed;
 }
 
-function sweep(folder: string): void {
+async function sweep(folder: string): Promise<void> {
+  let names: string[] = [];
   try {
-    for (const name of readdirSync(dirname(folder))) {
-      if (!name.startsWith(`${basename(folder)}.fetch-`) && !name.startsWith(`${basename(folder)}.lost-`)) continue;
-      const path = join(dirname(folder), name);
-      if (Date.now() - statSync(path).mtimeMs > ABANDONED_MS) rmSync(path, { recursive: true, force: true });
-    }
+    names = readdirSync(dirname(folder));
   } catch {
+    // Nothing was ever made there.
+  }
+  for (const name of names) {
+    if (!name.startsWith(`${basename(folder)}.fetch-`) && !name.startsWith(`${basename(folder)}.lost-`)) continue;
+    const path = join(dirname(folder), name);
     // Another host sweeps too.
+    const found = lstatSync(path, { throwIfNoEntry: false });
+    if (found && Date.now() - found.mtimeMs > ABANDONED_MS) await discardTree(path);
   }
 }

@@ -6,13 +6,14 @@
  * (3) it holds what its records name and what calls of its cells were told, and nothing that came after them.
  */
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { identityOf, isAlive } from '../embedded/process-identity.js';
 import { Nl2codeError } from '../session/error-table.js';
 import type { Hash, TextRef } from '../session/json.js';
 import type { Link } from './chain.js';
 import { shareFile, syncFolder, writing } from './file.js';
+import { discardTree } from './hostile-tree.js';
 import { requests } from './read-result.js';
 import { SessionFolder, type ForkedFrom, type SessionStore } from './session-store.js';
 import type { ToolMemo } from './tool-memo.js';
@@ -37,7 +38,7 @@ export async function makeForkedFolder<T>(store: SessionStore, { session, from, 
   const room = join(store.root, 'forks');
   const making = join(room, placeName());
   mkdirSync(room, { recursive: true, mode: 0o700 });
-  sweep(room);
+  await sweep(room);
   try {
     const folder = new SessionFolder(making, store.durability).create();
     folder.nameIt(session);
@@ -56,7 +57,7 @@ export async function makeForkedFolder<T>(store: SessionStore, { session, from, 
     syncFolder(join(store.root, 'sessions'), store.durability);
     return found;
   } catch (error) {
-    rmSync(making, { recursive: true, force: true });
+    await discardTree(making);
     if (['ENOTEMPTY', 'EEXIST'].includes((error as NodeJS.ErrnoException).code ?? '')) throw taken(session);
     return writing('A fork', () => {
       throw error;
@@ -96,9 +97,9 @@ function placeName(): string {
 }
 
 /** Removes what processes that are gone have left half made. */
-function sweep(room: string): void {
+async function sweep(room: string): Promise<void> {
   for (const name of readdirSync(room)) {
     const [pid, startTime] = name.split('.');
-    if (!isAlive({ pid: Number(pid), startTime: Buffer.from(startTime ?? '', 'hex').toString() })) rmSync(join(room, name), { recursive: true, force: true });
+    if (!isAlive({ pid: Number(pid), startTime: Buffer.from(startTime ?? '', 'hex').toString() })) await discardTree(join(room, name));
   }
 }

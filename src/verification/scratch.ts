@@ -1,11 +1,8 @@
-import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { chmod, copyFile, constants, mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { promisify } from 'node:util';
+import { removeTree } from '../store/hostile-tree.js';
 import type { VerifyJob } from './verify-job.js';
-
-const run = promisify(execFile);
 
 /**
  * The host folder of one verification: `a` to `d` belong to the sandboxes; `first`, `second`, `before` and `truth` are the
@@ -55,17 +52,4 @@ export class Scratch {
 /** Removes what verifications of dead workers left below a session's folder; their sandboxes end when their folders are gone. */
 export function sweepVerifications(parent: string): Promise<void> {
   return removeTree(parent);
-}
-
-/**
- * Removes a tree that hostile code wrote: folders without permissions, paths longer than the system's limit. The system's own
- * tools walk by descriptor, so no path is too long; neither follows a link.
- */
-async function removeTree(folder: string): Promise<void> {
-  try {
-    await run('rm', ['-rf', '--', folder]);
-  } catch {
-    await run('chmod', ['-R', 'u+rwX', '--', folder]).catch(() => undefined);
-    await run('rm', ['-rf', '--', folder]);
-  }
 }

@@ -7,6 +7,7 @@ import { manifestName, manifestNumbers } from '../../src/sandbox/manifests.js';
 import { rollBack } from '../../src/sandbox/process/roll-back.js';
 import { keepIdentity, keptIdentity, layOut } from '../../src/sandbox/process/sandbox-folder.js';
 import { verifiedLine } from '../../src/sandbox/verified-segments.js';
+import { makeDeep } from '../store/deep-tree.js';
 import { tooManyNames } from './shipped-room.js';
 
 const segment = (n: number) => `${n}-${String(n).repeat(12).slice(0, 12)}-0`;
@@ -166,6 +167,7 @@ describe('a folder of a sandbox', () => {
     };
     beforeEach(() => {
       write('workspace', 'made', 'by-a-cell.csv');
+      makeDeep(join(parent, 'workspace', 'made'));
       write('scratch', 'cache');
       write('inputs', 'sales.csv');
     });

@@ -1,13 +1,14 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, symlinkSync, truncateSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Checkpoints } from '../../src/sandbox/checkpoints.js';
 import { MAX_MANIFEST_BYTES, manifestName } from '../../src/sandbox/manifests.js';
 import { keptIdentity } from '../../src/sandbox/process/sandbox-folder.js';
 import { refillCheckpoint, remoteHead } from '../../src/sandbox/refill-checkpoint.js';
 import { shipCheckpoint } from '../../src/sandbox/ship-checkpoint.js';
 import type { CheckpointStore } from '../../src/store/checkpoint-store.js';
+import { makeDeep } from '../store/deep-tree.js';
 import { eventually } from './rig.js';
 import { segment, segmentBytes, sha, ShippedRoom, tooManyNames } from './shipped-room.js';
 
@@ -265,6 +266,29 @@ describe('a lost folder is filled', () => {
     expect(await refill(4)).toBe(2);
     expect(existsSync(join(room.folder, 'workspace', 'left'))).toBe(false);
     expect(readdirSync(room.root).sort()).toEqual(['elsewhere', 'sandbox']);
+  });
+
+  it('also when what lies there is deeper than any path, and that is gone then', async () => {
+    rmSync(room.checkpoint('manifests'), { recursive: true });
+    makeDeep(join(room.folder, 'workspace'));
+    expect(await refill(4)).toBe(2);
+    expect(readdirSync(room.root).sort()).toEqual(['elsewhere', 'sandbox']);
+  });
+
+  it('also when what lay there can not be removed: that is swept with whatever else was left, a day later', async () => {
+    rmSync(room.checkpoint('manifests'), { recursive: true });
+    vi.stubEnv('PATH', '/nowhere');
+    expect(await refill(4)).toBe(2);
+    vi.unstubAllEnvs();
+    const lost = readdirSync(room.root).find((name) => name.startsWith('sandbox.lost-'))!;
+    for (const n of [1, 2, 3, 4, 5, 6]) symlinkSync('/nowhere', join(room.root, `sandbox.lost-link-${n}`));
+    for (const name of [lost, 'sandbox.fetch-old', 'sandbox.lost-old']) {
+      mkdirSync(join(room.root, name), { recursive: true });
+      utimesSync(join(room.root, name), 1, 1);
+    }
+    room.lose();
+    expect(await refill(4)).toBe(2);
+    expect(readdirSync(room.root).filter((name) => !name.includes('link')).sort()).toEqual(['elsewhere', 'sandbox']);
   });
 
   it('never by half: a store that fails in the middle leaves it as it was', async () => {

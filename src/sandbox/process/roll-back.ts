@@ -11,7 +11,7 @@ import { linkInputs } from './sandbox-folder.js';
  */
 export async function rollBack(folder: string, k: number, isolation: Isolation): Promise<void> {
   await endSandbox(folder);
-  if (discardManifests(join(folder, 'checkpoint', 'manifests'), k) === 0) emptyFolder(join(folder, 'checkpoint'));
-  for (const name of ['workspace', 'scratch']) emptyFolder(join(folder, name));
+  if (discardManifests(join(folder, 'checkpoint', 'manifests'), k) === 0) await emptyFolder(join(folder, 'checkpoint'));
+  for (const name of ['workspace', 'scratch']) await emptyFolder(join(folder, name));
   linkInputs(folder, isolation);
 }
