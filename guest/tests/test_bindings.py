@@ -102,7 +102,7 @@ def test_what_a_thread_changes_between_two_cells_is_saved_with_the_next_one(sess
         "    seen.append(1)\n    count = 2\nthread = threading.Thread(target=work)\nthread.start()"
     )
     session.show("(go.set(), thread.join())")
-    session.run("other = 1").again()
+    session.run("other = 1\ndel thread").again()
     assert session.show("(seen, count)") == "([1], 2)"
 
 

@@ -261,9 +261,33 @@ def test_a_kernel_that_dies_while_cells_run_again_leaves_no_traces(session: Save
         # The cell read what had been there then.
         assert (session.workspace / "a.txt").read_text() == "one"
     session.start(exact=False)
-    assert "The kernel ended each time" in lost(session)["f"]
+    assert "the kernel ended each time" in lost(session)["f"]
     assert (session.workspace / "a.txt").read_text() == "two"
     assert (session.workspace / "outside.txt").read_text() == "here"
+
+
+def test_a_thread_that_a_cell_starts_again_ends_before_anything_is_restored(session: SavedSession) -> None:
+    session.run("import threading, time\nseen = []\ndef work():\n    time.sleep(0.3)\n    seen.append(1)")
+    session.run("t = threading.Thread(target=work)\nt.start()").show("t.join()")
+    session.run("n = len(seen)").again()
+    session.run("import time\ntime.sleep(0.5)\nprint(n, len(seen))")
+    assert session.output == "1 1\n"
+
+
+def test_a_thread_that_does_not_end_is_not_left_in_the_restored_session(session: SavedSession) -> None:
+    session.run(
+        "import threading, time\nseen = []\ndef work():\n    while 'stop' not in globals():\n        time.sleep(0.01)"
+    )
+    session.run("t = threading.Timer(0.01, work)\nt.start()").run("g = (n for n in [1])\nstop = 1\nt.join()").run(
+        "del stop"
+    )
+    session.kill()
+    with pytest.raises(KernelEnded):
+        session.start()
+    session.start()
+    assert {"t", "g"} <= lost(session).keys()
+    session.run("print(threading.active_count())")
+    assert session.output == "1\n"
 
 
 def test_a_cell_that_comes_out_otherwise_spoils_no_other_variable(session: SavedSession) -> None:

@@ -21,6 +21,36 @@ CHANGES = {
         "o.n",
     ),
     "a function in a container": ("x = []\ndef f():\n    x.append(1)\nfs = {'f': f}", "fs['f']()", "x"),
+    "a number that stands where the old one stood": ("y = 3.25\nx = y * 2", "x = x + 1.0\nx = x + 1.0", "x"),
+    "a number that a loop adds to": ("x = 10 ** 6", "for n in range(9):\n    x += 1", "(n, x)"),
+    "a number that was gone between": ("y = 3.25\nx = y * 2", "del x\nx = y * 4", "x"),
+    "text that stands where the old one stood": (
+        "x = 'abc' * 50",
+        "x = x.upper()\nx = x.lower() + '!'\nx = x[:-1] + '?'",
+        "x",
+    ),
+    "a number that a function adds to twice": (
+        "x = 1.5\ndef f():\n    global x\n    x = x + 1.0\n    x = x + 1.0",
+        "f()",
+        "x",
+    ),
+    "a handler of logging": (
+        "import logging\nseen = []\nclass Kept(logging.Handler):\n    def emit(self, record):\n"
+        "        seen.append(record.getMessage())\nlogging.getLogger('a').addHandler(Kept())",
+        "logging.getLogger('a').warning('x')",
+        "seen",
+    ),
+    "what is called at an object's end": (
+        "import weakref\nclass A:\n    pass\na = A()\nseen = []\nweakref.finalize(a, seen.append, 3).atexit",
+        "del a",
+        "seen",
+    ),
+    "the module of cells by its name": (
+        "import importlib\nx = []",
+        "importlib.import_module('__main__').x.append(1)",
+        "x",
+    ),
+    "the import of the module of cells": ("x = []", "__import__('__main__').x.append(1)", "x"),
     "a global statement": ("x = 1\ndef f():\n    global x\n    x += 1", "f()", "x"),
     "a class's attribute through an instance": (
         "class A:\n    n = 0\n    def hit(self):\n        A.n += 1\no = A()",
@@ -114,7 +144,8 @@ def test_a_variable_that_a_cell_does_not_touch_is_not_pickled_again(session: Sav
     # Found alone, then saved with what shares its list.
     assert session.pickled() == {"a": 2, "c": 2}
     session.run("d")
-    assert session.pickled() == {}
+    # A number costs nothing, and another one may stand in its place.
+    assert session.pickled() == {"d": 1}
     assert session.states[-1]["components"] == []
 
 

@@ -74,6 +74,14 @@ def test_a_warning_that_was_shown_in_its_place_is_not_shown_again(
     assert (one, carried(tmp_path, f"{cells}warn('beware')\n{before}", cells + counted)) == (str(shown), str(shown))
 
 
+def test_more_warnings_than_a_state_should_tell_of_are_left_out(tmp_path: Path) -> None:
+    given = "__warningregistry__['version'] = None"
+    for count, entries in ((999, 999), (1_000, 0)):
+        many = f"import warnings\nfor n in range({count}):\n    warnings.warn(str(n))\n"
+        found = python(tmp_path, f"{many}print(len(settings.capture().get('warnings given', ())))")
+        assert found.strip() == str(min(entries, 1)), given
+
+
 def test_a_filter_for_warnings_of_a_library_does_not_import_it(tmp_path: Path) -> None:
     change = "import scipy.special, warnings; warnings.simplefilter('error', UserWarning)"
     show = "import warnings; print(notes, 'scipy' in sys.modules, warnings.filters[0][:3:2])"

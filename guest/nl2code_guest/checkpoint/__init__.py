@@ -27,16 +27,19 @@ segments that no manifest names are rubbish and are swept.
 | `reached.py`, `covariables.py` | which objects tie variables together, and which variables are one for that |
 | `session_state.py` | the way in: begin, save, settle, restore, tidy. Owns what of a session is in no manifest yet |
 | `bindings.py` | which names were bound anew, or are gone, since the cell before |
+| `callbacks.py` | whether code of the session may run that no cell names |
 | `reachability.py`, `touched.py` | which names a cell may have touched, told from code; what to look at then |
 | `serialise.py`, `unsaved_reach.py` | variables to components, or a refusal and what the refused one leads to |
 | `component.py`, `saved_state.py` | what is saved together; a state, deltas to it and their JSON |
 | `save_work.py`, `forked_save.py`, `estimate.py` | one save; the child that does a large one; how large it is |
 | `steady.py` | what cells have patched, traced or armed stays away from a save |
 | `settings.py`, `process_settings.py`, `library_settings.py`, `random_state.py` | what cells change outside variables |
+| `warnings_given.py` | warnings that were shown, so that they are not shown again |
 | `restore.py`, `loading.py`, `versions.py` | a session in a new kernel; components as objects; what they depend on |
 | `kernel_state.py` | the contract of `SessionState` |
 | `machine_trouble.py` | errors that say nothing about a state |
-| `recompute.py`, `history.py`, `canonical.py`, `recompute_marker.py` | cells run again for what could not be saved |
+| `recompute.py`, `history.py`, `recompute_marker.py` | cells run again for what could not be saved |
+| `canonical.py`, `equality.py`, `session_threads.py` | whether they came out the same, and are over |
 | `lost.py` | stands for what neither way brings back |
 | `forks.py` | random numbers of a forked session's own |
 | `tidying.py` | what an idle kernel does for its store |

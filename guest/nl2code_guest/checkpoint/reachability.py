@@ -34,6 +34,7 @@ _ATTRIBUTES = frozenset(
         "f_locals",
         "tb_frame",
         "gi_frame",
+        "import_module",
         "cr_frame",
         "ag_frame",
         "modules",
@@ -70,9 +71,11 @@ def names_in(code: CodeType) -> frozenset[str]:
     """Global names that this code and the code inside it use; EVERYTHING among them when it may use any."""
     found: set[str] = set()
     waiting = [code]
+    main = False
     while waiting:
         part = waiting.pop()
         _add_names(part, found)
+        main = main or "__main__" in part.co_consts
         for constant in part.co_consts:
             if isinstance(constant, CodeType):
                 waiting.append(constant)
@@ -81,7 +84,7 @@ def names_in(code: CodeType) -> frozenset[str]:
                     found.add(match[1] or match[2])
         if not _ATTRIBUTES.isdisjoint(part.co_names):
             found.add(EVERYTHING)
-    if not _DANGEROUS.isdisjoint(found):
+    if not _DANGEROUS.isdisjoint(found) or (main and "__import__" in found):
         found.add(EVERYTHING)
     return frozenset(found)
 

@@ -35,6 +35,7 @@ from nl2code_guest.checkpoint.references import import_named
 from nl2code_guest.checkpoint.saved_state import CellRecord, SavedState, UnknownState
 from nl2code_guest.checkpoint.segments import Segments
 from nl2code_guest.checkpoint.serialise import NOT_SAVED
+from nl2code_guest.checkpoint.session_threads import all_end, session_threads
 from nl2code_guest.checkpoint.settings import Settings
 from nl2code_guest.checkpoint.workspace_index import Index
 from nl2code_guest.figures import close, open_figures
@@ -48,6 +49,8 @@ ReplayTools = Callable[[int], AbstractContextManager[object]]
 BUDGET_MS = 30_000.0
 #: A re-run that takes this much longer than the cell did is stopped.
 _FACTOR, _EXTRA_S = 2.0, 10.0
+#: So long its threads may go on.
+_THREADS_S = 3.0
 
 
 class Recomputed(NamedTuple):
@@ -76,8 +79,14 @@ class Recompute:
         settings: Settings,
         move_workspace: Callable[[Index], None],
         replay_tools: ReplayTools | None,
+        give_up: Callable[[], object],
     ) -> None:
-        """`move_workspace` makes the workspace what an index says; who gives it puts everything back afterwards."""
+        """What is given to it.
+
+        Args:
+            move_workspace: Makes the workspace what an index says; who gives it puts everything back afterwards.
+            give_up: Ends the process, so that another one restores without running cells again.
+        """
         self._history = history
         self._loading = loading
         self._segments = segments
@@ -85,6 +94,7 @@ class Recompute:
         self._settings = settings
         self._move_workspace = move_workspace
         self._replay_tools = replay_tools
+        self._give_up = give_up
         #: Values of refused variables as of the step that ran last, and why others have none.
         self._carried: dict[str, object] = {}
         self._broken: dict[str, str] = {}
@@ -264,6 +274,7 @@ class Recompute:
         name = f"<cell {cell.k}>"
         linecache.cache[name] = (len(cell.code), None, cell.code.splitlines(keepends=True), name)
         replay = self._replay_tools(cell.k) if self._replay_tools and cell.tool_calls else contextlib.nullcontext()
+        threads = session_threads(self._namespace)
         try:
             tree, _source = translate(cell.code, name)
             code = compile(tree, name, "exec", dont_inherit=True)
@@ -278,6 +289,9 @@ class Recompute:
         finally:
             # Else the next cell would print the time of this one.
             cell_timer.stop()
+            # What a thread still does is part of the cell; one that does not end would go on in the restored session.
+            if not all_end(session_threads(self._namespace) - threads, _THREADS_S):
+                self._give_up()
         return False
 
     def _compare(self, after: SavedState, touched: set[str]) -> None:

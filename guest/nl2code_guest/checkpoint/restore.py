@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import linecache
 import os
+import signal
 import time
 from collections.abc import Iterable
 from typing import Any
@@ -33,7 +34,7 @@ from nl2code_guest.checkpoint.versions import difference
 from nl2code_guest.checkpoint.workspace_files import WorkspaceFiles
 from nl2code_guest.checkpoint.workspace_index import FileEntry, Index, to_index
 
-_DIED = "The kernel ended each time when the cells that made it were run again."
+_DIED = "The cells that made it were run again, and the kernel ended each time or a thread of theirs did not."
 _NOT_RUN_AGAIN = "The cells that made it can't be run again"
 
 
@@ -203,6 +204,7 @@ class Restore:
             self._settings,
             moves.to,
             self._replay_tools,
+            self._give_up_running,
         )
         try:
             try:
@@ -218,6 +220,11 @@ class Restore:
         self._settings.restore(self.saved.settings)
         self._marker.remove()
         return found
+
+    def _give_up_running(self) -> None:
+        self._marker.attempts = MOST_ATTEMPTS
+        self._marker.write(self._marker.workspace)
+        os.kill(os.getpid(), signal.SIGKILL)
 
     def _load(self) -> dict[str, str]:
         """Puts everything that was saved into the namespace; returns the names that failed, and why."""

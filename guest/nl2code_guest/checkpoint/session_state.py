@@ -17,6 +17,7 @@ from collections.abc import Callable, Collection
 from typing import Any, NamedTuple
 
 from nl2code_guest.checkpoint.bindings import Bindings, Rebound
+from nl2code_guest.checkpoint.callbacks import has_callbacks
 from nl2code_guest.checkpoint.estimate import Estimate
 from nl2code_guest.checkpoint.forked_save import ForkedSave, SendSaved
 from nl2code_guest.checkpoint.forks import reseed
@@ -89,8 +90,8 @@ class SessionState(KernelState):
         self._cells: list[CellRecord] = []
         #: The names as they were looked at last, after a cell; taken anew by the first one.
         self._bindings: Bindings | None = None
-        #: Whether another thread has run since then.
-        self._threads = False
+        #: Whether code that no cell names may have run since then: of a thread, or one that a library calls.
+        self._others = False
         #: A save under way: the child, and the cells and changes it has.
         self._fork: ForkedSave | None = None
         self._forked: tuple[list[CellRecord], WorkspaceChanges] = [], WorkspaceChanges()
@@ -125,7 +126,7 @@ class SessionState(KernelState):
             except OSError:
                 pass
             self._bindings = self._bindings or Bindings(self._namespace)
-            self._threads = self._threads or has_foreign_threads()
+            self._others = self._others or _others_run()
             return encode_changes(self._changes.to_json()) if came else None
 
     def save(self, k: int, code: str, ms: float, tool_calls: int) -> SaveOutcome:
@@ -177,10 +178,10 @@ class SessionState(KernelState):
         return "forked"
 
     def _look(self, unsure: bool) -> _Waiting:
-        before, self._threads = self._threads, has_foreign_threads()
+        before, self._others = self._others, _others_run()
         assert self._bindings is not None
         try:
-            return _Waiting(self._bindings.look(), before or self._threads, unsure)
+            return _Waiting(self._bindings.look(), before or self._others, unsure)
         except Exception:
             return _Waiting(Rebound(frozenset(), frozenset()), True, unsure)
 
@@ -298,6 +299,11 @@ def _to_send(produced: Produced) -> tuple[dict[str, Any], bytes]:
     if len(produced.data) > MAX_STATE_BYTES:
         raise OSError(errno.EFBIG, f"the state needs {len(produced.data) >> 20} MiB of {MAX_STATE_BYTES >> 20}")
     return produced.header, produced.data
+
+
+def _others_run() -> bool:
+    """Whether code that a cell does not name may change variables."""
+    return has_foreign_threads() or has_callbacks()
 
 
 def _sentence(error: OSError) -> str:

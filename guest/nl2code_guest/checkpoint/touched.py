@@ -14,9 +14,6 @@ from nl2code_guest.checkpoint.bindings import Bindings, Rebound, variables
 from nl2code_guest.checkpoint.reachability import EVERYTHING, closure, names_in_cell
 from nl2code_guest.checkpoint.saved_state import SavedState
 
-#: What can't be changed in place.
-_ATOMS = frozenset((type(None), bool, int, float, complex, str, bytes, range))
-
 
 class Touched(NamedTuple):
     """What a cell did to the names."""
@@ -58,18 +55,15 @@ def to_look_at(
     parts = saved.components.needing(rebound)
     by_name = saved.components.by_name
     for name in found | rebound:
+        # A number too: a new one may stand where the old one stood, and then nothing seems bound anew.
         component = by_name.get(name)
-        if component is not None and (name in rebound or len(component.names) > 1 or not _is_atom(name, namespace)):
+        if component is not None:
             parts.add(component.id)
     wanted = {name for id in parts for name in saved.components.by_id[id].names}
     for name in found | rebound:
         if name not in by_name and not _gave_up(name, rebound, saved):
             wanted.add(name)
     return bindings.in_order(wanted), parts
-
-
-def _is_atom(name: str, namespace: dict[str, Any]) -> bool:
-    return type(namespace.get(name)) in _ATOMS
 
 
 def _gave_up(name: str, rebound: set[str], saved: SavedState) -> bool:

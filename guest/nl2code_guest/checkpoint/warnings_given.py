@@ -17,6 +17,8 @@ from nl2code_guest.checkpoint.setting import Setting
 
 REGISTRY = "__warningregistry__"
 
+_MOST, _MOST_CHARS = 1_000, 64 << 10
+
 
 class _NoWarning(Warning):
     """No warning has this class."""
@@ -27,10 +29,15 @@ def warnings_given(namespace: dict[str, Any]) -> Setting:
 
     def capture() -> dict[str, Any]:
         registry = namespace.get(REGISTRY)
-        if type(registry) is not dict or len(registry) < 2 or registry.get("version") != _filters_version():
+        if (
+            type(registry) is not dict
+            or not 2 <= len(registry) <= _MOST
+            or registry.get("version") != _filters_version()
+        ):
             return {}
         entries = tuple(filter(None, map(_shown, registry)))
-        return {"entries": entries} if entries else {}
+        # Each state tells them all. Where there are too many, some may be shown again.
+        return {"entries": entries} if 0 < sum(len(entry[0]) for entry in entries) <= _MOST_CHARS else {}
 
     def restore(values: dict[str, Any]) -> None:
         entries = values.get("entries", ())
