@@ -37,8 +37,8 @@ export async function runCell(world: StepWorld, exposures: Exposures, { call, fo
   signal.addEventListener('abort', () => void tools.end(), { once: true });
   const caughtUp = new Map<number, boolean>();
   const states = chainedSandbox(folder, cells, request.limits.diskBytes);
-  const notFetched = (message: string) => events.emit('state-not-shipped', { message });
-  const fetched = await world.checkpoints?.refill(states, notFetched);
+  const fetching = { signal, onFailed: (message: string) => events.emit('state-not-shipped', { message }) };
+  const fetched = await world.checkpoints?.refill(states, fetching);
   if (fetched !== undefined) {
     // A stream to a sandbox that stood in a folder of before.
     world.kernels.release(spec.folder);
@@ -52,8 +52,8 @@ export async function runCell(world: StepWorld, exposures: Exposures, { call, fo
     onAgain: ({ k, run, message }) => events.emit('cell-again', { k, run, message: before?.lens.words({ again: [message] }).again?.[0] ?? message }),
     onTool: tools.answer,
     onBehind: async (head, end) => {
-      const renewed = await world.checkpoints?.renew(states, head, end, notFetched);
-      if (renewed !== undefined) events.emit('state-fetched', { k: renewed });
+      const renewed = await world.checkpoints?.renew(states, head, end, fetching);
+      if (typeof renewed === 'number') events.emit('state-fetched', { k: renewed });
       return renewed;
     },
     onCatchUp: (k) => cells.place(k),

@@ -20,8 +20,11 @@ export interface Standing {
   ask(cell: KernelCell, again: boolean): Promise<Asked>;
   /** Takes back what it committed or runs from cell `k` on. */
   rollBack(k: number): Promise<void>;
-  /** Gives it a later state than that after cell `head`, from elsewhere, and returns its cell; undefined where there is none, and all is as it was. */
-  renew?(head: number): Promise<number | undefined>;
+  /**
+   * Gives it a later state than that after cell `head`, from elsewhere, and returns its cell; undefined where there is none, and all is as it was.
+   * `moved`: somebody else has come meanwhile, so what it had said holds no more.
+   */
+  renew?(head: number): Promise<number | 'moved' | undefined>;
 }
 
 type Hooks = Pick<KernelHooks, 'signal' | 'onCatchUp' | 'onCaughtUp'>;
@@ -44,8 +47,9 @@ export async function runFrom(kernel: Standing, cell: KernelCell, hooks: Hooks):
     hooks.signal.throwIfAborted();
     const { head } = elsewhere;
     const renewed = round === 1 && head < cell.k - 1 ? await kernel.renew?.(head) : undefined;
+    hooks.signal.throwIfAborted();
     if (renewed !== undefined) {
-      hooks.onCatchUp?.(renewed + 1);
+      if (renewed !== 'moved') hooks.onCatchUp?.(renewed + 1);
       found = await kernel.ask(cell, false);
       continue;
     }

@@ -27,8 +27,8 @@ export interface KernelHooks extends CellHooks {
   signal: AbortSignal;
   /** `started`: a sandbox was started or taken from those kept ready; `adopted`: it was alive; `lost`: it ended under the cell. */
   onSandbox?(event: 'started' | 'adopted' | 'lost'): void;
-  /** The kernel has lost what came after cell `head`. Returns the later one whose state its folder was given; `end` ends its sandbox, which has to come before. */
-  onBehind?(head: number, end: () => Promise<void>): Promise<number | undefined>;
+  /** The kernel has lost what came after cell `head`. Returns the later one whose state its folder was given, or that somebody else has come meanwhile; `end` ends its sandbox, which has to come before. */
+  onBehind?(head: number, end: () => Promise<void>): Promise<number | 'moved' | undefined>;
   /** The kernel has lost the cell's past, and cell `k` of it runs again next, or the cell itself. */
   onCatchUp?(k: number): void;
   /** An earlier cell ran again; what it printed was not handed on. */

@@ -3,12 +3,15 @@
  * Invariants:
  * (1) nothing waits for a shipment, and none ever fails a session: what went wrong is told in a sentence, and the next cell tries again;
  * (2) one shipment per session runs at a time; what is asked for meanwhile is the next;
- * (3) a state that is still on its way to this disk is waited for, for a while.
+ * (3) a state that is still on its way to this disk is waited for, for a while;
+ * (4) a fetch ends when nothing comes for a while, and with the step it is for: after either it changes nothing any more.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { CheckpointStore } from '../store/checkpoint-store.js';
-import { refillCheckpoint, remoteHead } from './refill-checkpoint.js';
+import { ImpatientStore } from '../store/impatient-store.js';
+import { refillCheckpoint, remoteHead, type Replacing } from './refill-checkpoint.js';
 import { shipCheckpoint, type ChainedSandbox, type Shipment } from './ship-checkpoint.js';
+import { Standing } from './standing.js';
 
 /** What is shipped, and who is told what came of it. */
 export interface ShipmentOrder extends Shipment {
@@ -26,6 +29,15 @@ export interface CheckpointsOptions {
   warn?(sentence: string): void;
   /** How long a pending state is waited for between two looks. */
   lookMs?: number;
+  /** How long a fetch waits for the next byte of the store. */
+  stillMs?: number;
+}
+
+/** Under what a state is fetched, and who is told that it could not be. */
+export interface Fetching {
+  /** Of the step that waits for it. */
+  signal?: AbortSignal;
+  onFailed?(sentence: string): void;
 }
 
 interface Lane {
@@ -39,20 +51,23 @@ interface Lane {
 
 const LOOKS = 8;
 const LOOK_MS = 250;
+const STILL_MS = 60_000;
 const REMEMBERED = 1000;
 
 export class Checkpoints {
   readonly #store: CheckpointStore;
   readonly #warn: (sentence: string) => void;
   readonly #lookMs: number;
+  readonly #stillMs: number;
   readonly #lanes = new Map<string, Lane>();
   /** By session: the newest state that was told, and the last failure. */
   readonly #told = new Map<string, { head: number; failure: string | null }>();
 
-  constructor({ store, warn = () => undefined, lookMs = LOOK_MS }: CheckpointsOptions) {
+  constructor({ store, warn = () => undefined, lookMs = LOOK_MS, stillMs = STILL_MS }: CheckpointsOptions) {
     this.#store = store;
     this.#warn = warn;
     this.#lookMs = lookMs;
+    this.#stillMs = stillMs;
   }
 
   /** Where they are, for people. */
@@ -74,27 +89,28 @@ export class Checkpoints {
 
   /**
    * Fetches the newest state of the chain's cells into a sandbox's folder that has none, and returns its cell; undefined when nothing was
-   * fetched. Never throws: without it the cells run again. `onFailed` as for a shipment.
+   * fetched. Never throws: without it the cells run again.
    */
-  refill(sandbox: ChainedSandbox, onFailed?: (sentence: string) => void): Promise<number | undefined> {
-    return this.#fetch(sandbox, () => refillCheckpoint(this.#store, sandbox), onFailed);
+  refill(sandbox: ChainedSandbox, fetching: Fetching = {}): Promise<number | undefined> {
+    return this.#fetch(sandbox, fetching);
   }
 
-  /** The same for a folder whose states after cell `given` can't be read; where there is a later one, `end` is called to end its sandbox first. */
-  renew(sandbox: ChainedSandbox, given: number, end: () => Promise<void>, onFailed?: (sentence: string) => void): Promise<number | undefined> {
-    const renewed = async () => {
-      if ((await remoteHead(this.#store, sandbox)) <= given) return undefined;
-      await end();
-      return refillCheckpoint(this.#store, sandbox, given);
-    };
-    return this.#fetch(sandbox, renewed, onFailed);
+  /**
+   * The same for a folder whose states after cell `given` can't be read; `end` ends its sandbox, and is called only when a later one is on this disk.
+   * `moved`: somebody else has come into the folder meanwhile, so nothing is known of it any more, and nothing of theirs was touched.
+   */
+  async renew(sandbox: ChainedSandbox, given: number, end: () => Promise<void>, fetching: Fetching = {}): Promise<number | 'moved' | undefined> {
+    const standing = new Standing(sandbox.folder);
+    return (await this.#fetch(sandbox, fetching, { given, standing, end })) ?? (standing.moved() ? 'moved' : undefined);
   }
 
-  async #fetch(sandbox: ChainedSandbox, fetch: () => Promise<number | undefined>, onFailed?: (sentence: string) => void): Promise<number | undefined> {
+  async #fetch(sandbox: ChainedSandbox, { signal = new AbortController().signal, onFailed }: Fetching, replacing?: Replacing): Promise<number | undefined> {
+    const { session } = sandbox;
     try {
-      return await fetch();
+      return await refillCheckpoint(new ImpatientStore(this.#store, this.#stillMs, signal), sandbox, { signal, ...(replacing ? { replacing } : {}) });
     } catch (error) {
-      this.#failed(sandbox.session, `The saved states of session ${sandbox.session} could not be fetched from ${this.place}, so its cells run again: ${sentence(error)}`, onFailed);
+      if (signal.aborted) onFailed?.(`The saved states of session ${session} were not fetched from ${this.place}: its step was ended before that.`);
+      else this.#failed(session, `The saved states of session ${session} could not be fetched from ${this.place}, so its cells run again: ${sentence(error)}`, onFailed);
       return undefined;
     }
   }

@@ -4,7 +4,9 @@
  * Invariants:
  * (1) the folder is there with all of a state or is as it was; one in which a sandbox runs, or that holds a state that was not given up, is left alone;
  * (2) only states of cells that the session's chain has are taken, with everything they build on;
- * (3) nothing of what is fetched is read here but the names of segments; the guest verifies every byte, and falls back to an older state.
+ * (3) a sandbox is ended, and states that were given up are replaced, only once the new ones are on this disk, only as both stood when they were
+ *     given up, and never after the work was ended; the highest epoch stays;
+ * (4) nothing of what is fetched is read here but the names of segments; the guest verifies every byte, and falls back to an older state.
  */
 import { randomBytes } from 'node:crypto';
 import { lstatSync, mkdirSync, readdirSync, renameSync, writeFileSync } from 'node:fs';
@@ -14,17 +16,28 @@ import { bytesOf, type CheckpointStore, type ListedObject } from '../store/check
 import { writeAll } from '../store/chunks.js';
 import { discardTree } from '../store/hostile-tree.js';
 import { MAX_MANIFEST_BYTES, manifestName, manifestNumbers } from './manifests.js';
-import { readRunState, supervisorAlive } from './process/run-state.js';
-import { isFree, keepIdentity } from './process/sandbox-folder.js';
+import { keepEpoch, keptEpoch } from './journal-epoch.js';
+import { isFree, keepIdentity, keptIdentity } from './process/sandbox-folder.js';
 import { isOf, lineagesIn, pathTo, readIdentity, type RemoteLineage, type RemoteManifest } from './remote-checkpoint.js';
 import { mostRemoteBytes } from './remote-room.js';
 import { endsWhole, namedSegments, segmentFile } from './segments.js';
 import type { ChainedSandbox } from './ship-checkpoint.js';
+import { runs, type Standing } from './standing.js';
 
 /** How many states are tried before all cells run again. */
 const MOST_TRIES = 3;
 /** What a killed fetch has left is nobody's after so long. */
 const ABANDONED_MS = 24 * 3_600_000;
+
+/** The right to replace states that were given up. */
+export interface Replacing {
+  /** The last cell whose state the guest could read; what is fetched is newer. */
+  given: number;
+  /** As all stood when they were given up. */
+  standing: Standing;
+  /** Ends the sandbox that runs on them. */
+  end(): Promise<void>;
+}
 
 /** A state that can be fetched, with what it builds on. */
 interface Candidate {
@@ -34,20 +47,25 @@ interface Candidate {
 
 /**
  * Fetches the newest whole state of the cells that the chain has, and returns its cell; undefined when nothing had to be done or there is
- * none. `given`: the last cell whose state the guest could read, where it has given up all later ones; what is fetched is newer. Throws where
- * the store or this disk fails: the folder is then as it was.
+ * none, or somebody else has come into the folder meanwhile. Throws where the store or this disk fails, or the signal has ended it: the folder
+ * is then as it was.
  */
-export async function refillCheckpoint(store: CheckpointStore, sandbox: ChainedSandbox, given?: number): Promise<number | undefined> {
+export async function refillCheckpoint(store: CheckpointStore, sandbox: ChainedSandbox, { signal, replacing }: { signal?: AbortSignal | undefined; replacing?: Replacing } = {}): Promise<number | undefined> {
   const { session, folder } = sandbox;
-  const holds = () => runs(folder) || (given === undefined && manifestNumbers(join(folder, 'checkpoint', 'manifests')).length > 0);
+  const holds = (ended = false) => replacing?.standing.moved(ended) ?? (runs(folder) || manifestNumbers(join(folder, 'checkpoint', 'manifests')).length > 0);
   if (sandbox.cells === 0 || holds()) return undefined;
   await sweep(folder);
-  const newer = candidatesIn(await store.list(session), sandbox).filter(({ path }) => path.at(-1)!.k > (given ?? -1));
+  const newer = candidatesIn(await store.list(session), sandbox).filter(({ path }) => path.at(-1)!.k > (replacing?.given ?? -1));
   for (const candidate of newer.slice(0, MOST_TRIES)) {
     const making = `${folder}.fetch-${randomBytes(4).toString('hex')}`;
     try {
-      if ((await fetched(store, candidate, making, mostRemoteBytes(sandbox.diskBytes))) && (await install(making, folder, holds))) return candidate.path.at(-1)!.k;
+      const whole = await fetched(store, candidate, making, mostRemoteBytes(sandbox.diskBytes));
+      signal?.throwIfAborted();
       if (holds()) return undefined;
+      if (!whole) continue;
+      await replacing?.end();
+      signal?.throwIfAborted();
+      return (await install(making, folder, () => holds(true))) ? candidate.path.at(-1)!.k : undefined;
     } finally {
       await discardTree(making);
     }
@@ -71,11 +89,6 @@ function candidatesIn(objects: readonly ListedObject[], { recordOf }: Pick<Chain
       const path = pathTo(head, lineage, recordOf);
       return path ? [{ lineage, path }] : [];
     });
-}
-
-function runs(folder: string): boolean {
-  const state = readRunState(folder);
-  return state !== null && state.endedBecause === null && supervisorAlive(state);
 }
 
 /** Makes a sandbox's folder of what the store has; false where some of it can't be had. */
@@ -116,6 +129,8 @@ async function install(making: string, folder: string, holds: () => boolean): Pr
   const lost = isFree(folder) ? undefined : `${folder}.lost-${randomBytes(4).toString('hex')}`;
   if (lost !== undefined) {
     if (holds()) return false;
+    const epoch = keptEpoch(folder);
+    if (epoch) keepEpoch(making, keptIdentity(making)!.session, epoch);
     renameSync(folder, lost);
   }
   let installed = true;

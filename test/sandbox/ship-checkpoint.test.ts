@@ -391,7 +391,7 @@ describe('in the background', () => {
     room.lose();
     renameSync(room.place, `${room.place}.away`);
     const said: string[] = [];
-    expect(await new Checkpoints({ store: room.store }).refill(room.shipment(3), (sentence) => void said.push(sentence))).toBeUndefined();
+    expect(await new Checkpoints({ store: room.store }).refill(room.shipment(3), { onFailed: (sentence) => void said.push(sentence) })).toBeUndefined();
     expect(said).toEqual([expect.stringMatching(/^The saved states of session s could not be fetched from .*, so its cells run again: There is no folder .*: mount or make it, or correct checkpoints.path\.$/)]);
   });
 });

@@ -22,14 +22,15 @@ async function shipped(place: string, folder: string, cells: number, at: number,
   return signal;
 }
 
-/** Changes the bytes of a file that a guest wrote, under another inode. */
+/** Changes the bytes of files that a guest wrote, under other inodes. */
 function damage(folder: string, of: 'manifests' | 'segments', name: RegExp, change: (bytes: Buffer) => void): void {
   const within = join(folder, 'checkpoint', of);
-  const path = join(within, readdirSync(within).find((each) => name.test(each))!);
-  const bytes = readFileSync(path);
-  change(bytes);
-  rmSync(path);
-  writeFileSync(path, bytes);
+  for (const path of readdirSync(within).filter((each) => name.test(each)).map((each) => join(within, each))) {
+    const bytes = readFileSync(path);
+    change(bytes);
+    rmSync(path);
+    writeFileSync(path, bytes);
+  }
 }
 
 describe('a shipper that is killed', () => {
@@ -124,7 +125,7 @@ describe.each<Isolation>(['bubblewrap', 'none'])('a sandbox whose folder is lost
   });
 
   it.each([
-    ['a segment of the first cell is another by one byte', (folder: string) => damage(folder, 'segments', /^0-.*segment$/, (bytes) => (bytes[bytes.length >> 1]! ^= 1))],
+    ['each segment of the first cell is another by one byte', (folder: string) => damage(folder, 'segments', /^0-.*segment$/, (bytes) => (bytes[bytes.length >> 1]! ^= 1))],
     ['the newest manifest is cut', (folder: string) => damage(folder, 'manifests', /^00000003/, (bytes) => void bytes.fill(0))],
   ])('has its later state back from the store when %s', async (_what, spoil) => {
     const session = await ran();
