@@ -4,6 +4,7 @@ import type { Hash } from './session/json.js';
 import type { StepIO } from './session/step.js';
 import type { Link } from './store/chain.js';
 import { makeForkedFolder, taken } from './store/forked-folder.js';
+import { requests } from './store/read-result.js';
 import type { SessionStore } from './store/session-store.js';
 import { unknownEffect, WHY_UNKNOWN } from './tools/sentences.js';
 
@@ -40,6 +41,8 @@ export async function forkSession(store: SessionStore, { from, at, to }: ForkOpt
   const links = upTo(from, parent.chain.walk(parent.chain.head()), at);
   const head = links.at(-1)!.hash;
   const cell = cellsOf(links).length - 1;
+  // The highest that its sandbox has had.
+  const diskBytes = Math.max(0, ...requests(links.map(({ record }) => record)).map(({ limits }) => limits.diskBytes));
   const past = {
     session: to,
     from: { session: from, record: head, cell, first: parent.forked?.first ?? from },
@@ -48,7 +51,7 @@ export async function forkSession(store: SessionStore, { from, at, to }: ForkOpt
   };
   const kept = await makeForkedFolder(store, past, async (folder) => {
     try {
-      return (await forkCheckpoint(parent.sandbox, cell, folder.sandbox)).head;
+      return (await forkCheckpoint(parent.sandbox, cell, folder.sandbox, diskBytes)).head;
     } catch (error) {
       // Its kernel never started, or nothing of it is left: all that it ran runs again.
       if (error instanceof Nl2codeError && error.code === 'not-found') return -1;

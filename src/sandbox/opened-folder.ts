@@ -1,4 +1,4 @@
-import { constants } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs';
 import { open, readdir, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 
@@ -22,12 +22,33 @@ export class OpenedFolder {
     return readdir(this.path);
   }
 
+  /** A path of what has the name in it now; what that leads to is for the caller to look at. */
+  pathOf(name: string): string {
+    return join(this.path, name);
+  }
+
   /** Opens a regular file of it, and nothing else that has the name. */
   async file(name: string): Promise<FileHandle | undefined> {
-    const file = await opened(join(this.path, name), O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+    const file = await opened(this.pathOf(name), O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
     if (file && (await file.stat()).isFile()) return file;
     await file?.close();
     return undefined;
+  }
+
+  /** Reads a file that is small at once, without a turn of the event loop in which others could overtake; undefined where there is none so small. */
+  readSmall(name: string, most: number): Buffer | undefined {
+    let fd: number;
+    try {
+      fd = openSync(this.pathOf(name), O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+    } catch {
+      return undefined;
+    }
+    try {
+      const found = fstatSync(fd);
+      return found.isFile() && found.size <= most ? readFileSync(fd) : undefined;
+    } finally {
+      closeSync(fd);
+    }
   }
 
   /** The bytes of a regular file of it; undefined where there is none of at most so many. */

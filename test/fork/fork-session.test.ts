@@ -96,19 +96,24 @@ describe.each(['bubblewrap', 'none'] as const)('a session with calls of tools, u
   });
 
   it('can be forked while it runs cells, as often as one likes: each fork has what was committed where it was made', async () => {
-    let over = false;
+    let [over, n] = [false, 3];
+    const forks: { session: string; cell: number }[] = [];
+    const places = () => new Set(forks.map(({ cell }) => cell)).size;
     const running = (async () => {
-      for (let n = 3; n < 15; n += 1) await room.cell('parent', `${call(`cell ${n}`)}\nopen("kept.txt", "a").write(", ${n}")`);
+      // However slow forks are beside cells, some are made between them.
+      for (; n < 15 || (places() <= 3 && n < 100); n += 1) {
+        await room.cell('parent', `${call(`cell ${n}`)}\nopen("kept.txt", "a").write(", ${n}")`);
+        if (n >= 15) await new Promise((resolve) => setTimeout(resolve, 100));
+      }
       over = true;
     })();
-    const forks: { session: string; cell: number }[] = [];
     while (!over) {
       const { chain } = room.store.at('parent');
       forks.push(await forkSession(room.store, { from: 'parent', at: { record: chain.head()! }, to: `fork-${forks.length}` }));
       await new Promise((resolve) => setImmediate(resolve));
     }
     await running;
-    expect(new Set(forks.map(({ cell }) => cell)).size).toBeGreaterThan(3);
+    expect(places()).toBeGreaterThan(3);
     const effects = room.texts;
     const some = [forks[0]!, forks[Math.floor(forks.length / 2)]!, forks.at(-1)!];
     for (const { session, cell } of some) {
@@ -117,6 +122,6 @@ describe.each(['bubblewrap', 'none'] as const)('a session with calls of tools, u
       await room.end(session);
     }
     expect(room.texts).toEqual(effects);
-    expect(effects).toHaveLength(14);
+    expect(effects).toHaveLength(n - 1);
   });
 });

@@ -178,8 +178,8 @@ describe.each<Isolation>(['bubblewrap', 'none'])('a sandbox of the process backe
     await parent.value('rows.append(3)\nopen("kept", "w").write("three")');
     const twin = rig.sandbox({ isolation });
     const second = rig.sandbox({ isolation });
-    expect(await forkCheckpoint(parent.spec.folder, 1, twin.spec.folder)).toEqual({ head: 1 });
-    await forkCheckpoint(parent.spec.folder, 1, second.spec.folder);
+    expect(await forkCheckpoint(parent.spec.folder, 1, twin.spec.folder, 1 << 30)).toEqual({ head: 1 });
+    await forkCheckpoint(parent.spec.folder, 1, second.spec.folder, 1 << 30);
     const here = async (sandbox: Sandboxed, k: number) => (await sandbox.run('rows.append(9)\nrows, open("kept").read(), hash("a"), random.random()', { k })).reply.result?.text['text/plain']?.text ?? '';
     const [told, again, ofParent] = [await here(twin, 2), await here(second, 2), await here(parent, 3)];
     const parts = (text: string) => /^\((\[.*\]), '(\w+)', (-?\d+), ([\d.]+)\)$/.exec(text)!.slice(1);

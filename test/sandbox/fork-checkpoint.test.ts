@@ -1,4 +1,4 @@
-import { chmodSync, existsSync, lstatSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, lstatSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, symlinkSync, truncateSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
@@ -8,7 +8,7 @@ import { rollBack } from '../../src/sandbox/process/roll-back.js';
 import { keepIdentity, keptIdentity, layOut } from '../../src/sandbox/process/sandbox-folder.js';
 import { verifiedLine } from '../../src/sandbox/verified-segments.js';
 import { makeDeep } from '../store/deep-tree.js';
-import { tooManyNames } from './shipped-room.js';
+import { segmentBytes, tooManyNames } from './shipped-room.js';
 
 const segment = (n: number) => `${n}-${String(n).repeat(12).slice(0, 12)}-0`;
 const onAnotherDisk = existsSync('/dev/shm') && statSync('/dev/shm').dev !== statSync(tmpdir()).dev;
@@ -27,7 +27,7 @@ describe('a folder of a sandbox', () => {
     mkdirSync(checkpoint('manifests'));
     mkdirSync(checkpoint('segments'));
     for (const k of [0, 1, 2, 4]) {
-      writeFileSync(checkpoint('segments', `${segment(k)}.segment`), `bytes of ${k}`, { mode: 0o600 });
+      writeFileSync(checkpoint('segments', `${segment(k)}.segment`), segmentBytes(`bytes of ${k}`), { mode: 0o600 });
       // Each names its own segment and that of the first cell.
       writeFileSync(checkpoint('manifests', manifestName(k)), `\0\xff["${segment(0)}",0,3],["${segment(k)}",0,3]`, { mode: 0o600 });
     }
@@ -38,10 +38,10 @@ describe('a folder of a sandbox', () => {
   describe('can be forked', () => {
     it('at a cell: the fork has what was committed up to it, and what that names, and is known by the same name and seed', async () => {
       const to = join(root, 'deep', 'fork');
-      expect(await forkCheckpoint(parent, 1, to)).toEqual({ head: 1 });
+      expect(await forkCheckpoint(parent, 1, to, 1 << 20)).toEqual({ head: 1 });
       expect(manifests(to)).toEqual([0, 1]);
       expect(segments(to)).toEqual([0, 1].map((k) => `${segment(k)}.segment`));
-      expect(readFileSync(join(to, 'checkpoint', 'segments', `${segment(1)}.segment`), 'utf8')).toBe('bytes of 1');
+      expect(readFileSync(join(to, 'checkpoint', 'segments', `${segment(1)}.segment`))).toEqual(segmentBytes('bytes of 1'));
       expect(readFileSync(join(to, 'checkpoint', 'manifests', manifestName(1)))).toEqual(readFileSync(checkpoint('manifests', manifestName(1))));
       expect(keptIdentity(to)).toEqual({ session: 'slot-1', hashSeed: 42 });
       expect(readdirSync(to).sort()).toEqual(['checkpoint', 'run']);
@@ -49,18 +49,18 @@ describe('a folder of a sandbox', () => {
     });
 
     it('at a cell that has no manifest of its own: at the one before', async () => {
-      expect(await forkCheckpoint(parent, 3, join(root, 'fork'))).toEqual({ head: 2 });
+      expect(await forkCheckpoint(parent, 3, join(root, 'fork'), 1 << 20)).toEqual({ head: 2 });
     });
 
     it('before the first cell: nothing of the past is there', async () => {
       const to = join(root, 'fork');
-      expect(await forkCheckpoint(parent, -1, to)).toEqual({ head: -1 });
+      expect(await forkCheckpoint(parent, -1, to, 1 << 20)).toEqual({ head: -1 });
       expect([manifests(to), segments(to)]).toEqual([[], []]);
     });
 
     it('and says to the guest where it begins, with randomness that no other fork has', async () => {
       const said = await Promise.all(['one', 'two'].map(async (name) => {
-        await forkCheckpoint(parent, 2, join(root, name));
+        await forkCheckpoint(parent, 2, join(root, name), 1 << 20);
         return JSON.parse(readFileSync(join(root, name, 'checkpoint', 'fork.json'), 'utf8')) as { k: number; entropy: string };
       }));
       expect(said.map(({ k }) => k)).toEqual([2, 2]);
@@ -70,7 +70,7 @@ describe('a folder of a sandbox', () => {
 
     it.runIf(process.getuid?.() === 0)('and what it shares with its parent belongs to neither: not even its owner may write to it', async () => {
       const to = join(root, 'fork');
-      await forkCheckpoint(parent, 1, to);
+      await forkCheckpoint(parent, 1, to, 1 << 20);
       const shared = lstatSync(join(to, 'checkpoint', 'segments', `${segment(0)}.segment`));
       expect(shared).toMatchObject({ ino: lstatSync(checkpoint('segments', `${segment(0)}.segment`)).ino, uid: 0 });
       expect(shared.mode & 0o222).toBe(0);
@@ -84,10 +84,10 @@ describe('a folder of a sandbox', () => {
 
       it.runIf(process.getuid?.() === 0)('is known to be so in both, and stays so however many forks come and go', async () => {
         const [one, two] = [join(root, 'one'), join(root, 'two')];
-        await forkCheckpoint(parent, 1, one);
+        await forkCheckpoint(parent, 1, one, 1 << 20);
         expect(record(one)).toEqual([line(one, 0)]);
         expect(record(parent)).toContain(line(one, 0));
-        await forkCheckpoint(parent, 1, two);
+        await forkCheckpoint(parent, 1, two, 1 << 20);
         rmSync(one, { recursive: true });
         for (const folder of [parent, two]) {
           expect(record(folder)).toContain(line(folder, 0));
@@ -97,17 +97,17 @@ describe('a folder of a sandbox', () => {
       });
 
       it.runIf(process.getuid?.() === 0)('is not where it was written to since', async () => {
-        await forkCheckpoint(parent, 0, join(root, 'one'));
-        writeFileSync(checkpoint('segments', `${segment(0)}.segment`), 'bytes of ?');
+        await forkCheckpoint(parent, 0, join(root, 'one'), 1 << 20);
+        writeFileSync(checkpoint('segments', `${segment(0)}.segment`), segmentBytes('bytes of ?'));
         utimesSync(checkpoint('segments', `${segment(0)}.segment`), 1, 2);
-        await forkCheckpoint(parent, 0, join(root, 'two'));
+        await forkCheckpoint(parent, 0, join(root, 'two'), 1 << 20);
         expect(existsSync(join(root, 'two', 'checkpoint', 'segments', 'verified'))).toBe(false);
       });
 
       it('is known to be so of a copy of it', async () => {
         const getuid = vi.spyOn(process, 'getuid').mockReturnValue(1000);
         const to = join(root, 'fork');
-        await forkCheckpoint(parent, 1, to);
+        await forkCheckpoint(parent, 1, to, 1 << 20);
         getuid.mockRestore();
         expect(at(to, 0).ino).not.toBe(at(parent, 0).ino);
         expect(record(to)).toEqual([line(to, 0)]);
@@ -118,12 +118,46 @@ describe('a folder of a sandbox', () => {
     it.runIf(onAnotherDisk)('to where nothing can be shared: it has its own copy', async () => {
       const elsewhere = mkdtempSync('/dev/shm/nl2code-fork-');
       try {
-        await forkCheckpoint(parent, 1, join(elsewhere, 'fork'));
+        await forkCheckpoint(parent, 1, join(elsewhere, 'fork'), 1 << 20);
         writeFileSync(checkpoint('segments', `${segment(1)}.segment`), 'changed in the parent');
-        expect(readFileSync(join(elsewhere, 'fork', 'checkpoint', 'segments', `${segment(1)}.segment`), 'utf8')).toBe('bytes of 1');
+        expect(readFileSync(join(elsewhere, 'fork', 'checkpoint', 'segments', `${segment(1)}.segment`))).toEqual(segmentBytes('bytes of 1'));
       } finally {
         rmSync(elsewhere, { recursive: true });
       }
+    });
+
+    describe('and where it has copies of its own', () => {
+      beforeEach(() => void vi.spyOn(process, 'getuid').mockReturnValue(1000));
+      afterEach(() => void vi.restoreAllMocks());
+      const usedBytes = (folder: string) => readdirSync(folder, { recursive: true, encoding: 'utf8' }).reduce((sum, name) => sum + lstatSync(join(folder, name)).blocks * 512, 0);
+
+      it('no file is copied that is larger than its disk: one that ends as a segment, with a hole of terabytes', async () => {
+        const [size, path] = [8 * 2 ** 40, checkpoint('segments', `${segment(1)}.segment`)];
+        const trailer = segmentBytes('');
+        trailer.writeBigUInt64LE(BigInt(size - trailer.length), 0);
+        truncateSync(path, size - trailer.length);
+        writeFileSync(path, trailer, { flag: 'a' });
+        const to = join(root, 'fork');
+        expect(await forkCheckpoint(parent, 2, to, 1 << 20)).toEqual({ head: 2 });
+        expect(segments(to)).toEqual([0, 2].map((k) => `${segment(k)}.segment`));
+      });
+
+      it('no more is copied in all than its disk holds', async () => {
+        for (const k of [0, 1, 2]) writeFileSync(checkpoint('segments', `${segment(k)}.segment`), segmentBytes(Buffer.alloc(400_000, k)));
+        const to = join(root, 'fork');
+        await forkCheckpoint(parent, 2, to, 1_000_000);
+        expect(segments(to)).toHaveLength(2);
+        for (const n of [0, 1, 2]) truncateSync(checkpoint('manifests', manifestName(n)), 60_000_000);
+        await forkCheckpoint(parent, 2, join(root, 'another'), 70_000_000);
+        expect(usedBytes(join(root, 'another'))).toBeLessThan(72_000_000);
+      });
+
+      it('what does not end as a segment is passed over', async () => {
+        writeFileSync(checkpoint('segments', `${segment(1)}.segment`), Buffer.alloc(100_000));
+        const to = join(root, 'fork');
+        await forkCheckpoint(parent, 2, to, 1 << 20);
+        expect(segments(to)).toEqual([0, 2].map((k) => `${segment(k)}.segment`));
+      });
     });
 
     it('and no link that a cell left in it is followed', async () => {
@@ -133,29 +167,29 @@ describe('a folder of a sandbox', () => {
       rmSync(checkpoint('manifests', manifestName(2)));
       symlinkSync(join(root, 'secret'), checkpoint('manifests', manifestName(2)));
       const to = join(root, 'fork');
-      expect(await forkCheckpoint(parent, 2, to)).toEqual({ head: 1 });
+      expect(await forkCheckpoint(parent, 2, to, 1 << 20)).toEqual({ head: 1 });
       expect(segments(to)).toEqual([`${segment(0)}.segment`]);
 
       rmSync(checkpoint('manifests'), { recursive: true });
       mkdirSync(join(root, 'elsewhere'));
       writeFileSync(join(root, 'elsewhere', manifestName(0)), 'secret');
       symlinkSync(join(root, 'elsewhere'), checkpoint('manifests'));
-      expect(await forkCheckpoint(parent, 2, join(root, 'second'))).toEqual({ head: -1 });
+      expect(await forkCheckpoint(parent, 2, join(root, 'second'), 1 << 20)).toEqual({ head: -1 });
     });
 
     it('and no manifest that names more segments than any kernel saves is taken', async () => {
       writeFileSync(checkpoint('manifests', manifestName(2)), tooManyNames());
       const to = join(root, 'fork');
-      expect(await forkCheckpoint(parent, 2, to)).toEqual({ head: 1 });
+      expect(await forkCheckpoint(parent, 2, to, 1 << 20)).toEqual({ head: 1 });
       expect(manifests(to)).toEqual([0, 1]);
       expect(segments(to)).toEqual([0, 1].map((k) => `${segment(k)}.segment`));
     });
 
     it('but not into a folder that holds something, and not from one that never held a sandbox', async () => {
       mkdirSync(join(root, 'taken', 'workspace'), { recursive: true });
-      await expect(forkCheckpoint(parent, 1, join(root, 'taken'))).rejects.toMatchObject({ code: 'bad-request' });
+      await expect(forkCheckpoint(parent, 1, join(root, 'taken'), 1 << 20)).rejects.toMatchObject({ code: 'bad-request' });
       expect(readdirSync(join(root, 'taken'))).toEqual(['workspace']);
-      await expect(forkCheckpoint(join(root, 'never'), 1, join(root, 'fork'))).rejects.toMatchObject({ code: 'not-found' });
+      await expect(forkCheckpoint(join(root, 'never'), 1, join(root, 'fork'), 1 << 20)).rejects.toMatchObject({ code: 'not-found' });
       expect(readdirSync(root).sort()).toEqual(['parent', 'taken']);
     });
   });

@@ -71,7 +71,7 @@ for component in map(to_component, decode_state(read_manifest(sys.argv[1] + '/ma
     const open = await box.run('import os, glob\nheld = [os.open(path, os.O_RDWR) for path in glob.glob("/checkpoint/segments/*.segment")]\nlen(held)');
     expect(Number(open.reply.result?.text['text/plain']?.text)).toBeGreaterThan(0);
     const fork = rig.sandbox({ isolation: 'bubblewrap' });
-    await forkCheckpoint(box.spec.folder, 1, fork.spec.folder);
+    await forkCheckpoint(box.spec.folder, 1, fork.spec.folder, 1 << 30);
     expect((await fork.run('kept', { k: 2 })).reply.result?.text['text/plain']?.text).toBe('1');
     const folder = join(fork.spec.folder, 'checkpoint', 'segments');
     const bytes = () => Buffer.concat(readdirSync(folder).filter((name) => name.endsWith('.segment')).sort().map((name) => readFileSync(join(folder, name))));
@@ -83,14 +83,14 @@ for component in map(to_component, decode_state(read_manifest(sys.argv[1] + '/ma
 
   it('runs it nowhere when it is forked, told of, reaped or rolled back', async () => {
     const to = join(rig.root, `fork-of-${box.spec.id}`);
-    expect(await forkCheckpoint(box.spec.folder, 1, to)).toEqual({ head: 1 });
+    expect(await forkCheckpoint(box.spec.folder, 1, to, 1 << 30)).toEqual({ head: 1 });
     expect(existsSync(inside(to))).toBe(false);
     neverRan();
 
     // The folder that `show` and a trace read of.
     const folder = new SessionStore(join(rig.root, `store-of-${box.spec.id}`)).session('s');
     folder.chain.commit('k0', record({ kind: 'execute', args: { target: 'cell', call: 'c', code: null }, refs: { kernel: { manifest: 0, saved: 'local' } } }), 0);
-    await forkCheckpoint(box.spec.folder, 1, folder.sandbox);
+    await forkCheckpoint(box.spec.folder, 1, folder.sandbox, 1 << 30);
     expect(readKeptState(folder)).toMatchObject({ head: 1 });
     expect(traceLines(folder)).toHaveLength(1);
     expect(existsSync(inside(folder.sandbox))).toBe(false);
