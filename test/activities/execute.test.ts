@@ -104,11 +104,11 @@ async function both(work: (each: Scene) => Promise<unknown>): Promise<void> {
   for (const each of [scene, twin]) await work(each);
 }
 
-test('a cell looks for a lost state before it runs, and its own is shipped once its record is on the chain, by a later attempt too', async () => {
+test('a cell looks for a lost state before it runs and until its step is ended, and its own is shipped once its record is on the chain, by a later attempt too', async () => {
   const seen: unknown[] = [];
   const recorded = () => scene.folder.chain.walk(scene.folder.chain.head()).length - 1;
   const checkpoints: Partial<Checkpoints> = {
-    refill: async ({ session, folder, cells, recordOf }) => (seen.push(['refill', session, folder === scene.folder.sandbox, cells, recordOf(cells)]), undefined),
+    refill: async ({ session, folder, cells, recordOf }, fetching) => (seen.push(['refill', session, folder === scene.folder.sandbox, cells, recordOf(cells), fetching?.signal?.aborted]), undefined),
     ship: ({ cells, pending, recordOf, codeShaOf, diskBytes, onShipped, onFailed }) => {
       seen.push(['ship', cells, pending, recorded(), recordOf(cells - 1) === scene.folder.chain.head(), codeShaOf(cells - 1) === sha256('b = 2'), diskBytes === request().limits.diskBytes]);
       onShipped?.(cells - 1);
@@ -123,9 +123,9 @@ test('a cell looks for a lost state before it runs, and its own is shipped once 
   await scene.cell('b = 2');
   await scene.cell('b = 2', { parent, seq: 2 }, { attempt: 2 });
   expect(seen).toEqual([
-    ['refill', 's', true, 0, undefined],
+    ['refill', 's', true, 0, undefined, false],
     ['ship', 1, false, 1, true, false, true],
-    ['refill', 's', true, 1, undefined],
+    ['refill', 's', true, 1, undefined, false],
     ['ship', 2, true, 2, true, true, true],
     ['ship', 2, true, 2, true, true, true],
   ]);
