@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from saved_session import Begin, SavedSession
+from saved_session import Begin, KernelEnded, SavedSession
 
 from nl2code_guest.checkpoint.quota import disk_bytes
 
@@ -177,7 +177,10 @@ def test_a_child_that_waits_for_a_lock_of_the_parent_is_ended(begin: Begin) -> N
     )  # fmt: skip
     assert session.outcome == "forked"
     assert session.settle() is None
-    assert session.again().show("(len(big), x)") == "(2000000, 7)"
+    # It is run again for its lock, and its thread has nobody who ends it.
+    with pytest.raises(KernelEnded):
+        session.again()
+    assert session.start().show("(len(big), x)") == "(2000000, 7)"
 
 
 @pytest.mark.parametrize("where", ["forked-save-half", "segment-half-written", "segment-renamed-manifest-not"])
@@ -193,6 +196,24 @@ def test_a_child_killed_at_any_point_costs_nothing(begin: Begin, tmp_path: Path,
     assert not (points / where).exists()
     assert session.head == 1
     assert session.again().show("(len(big), small, x)") == "(2000000, [1], 1)"
+
+
+def test_a_cell_that_shares_its_state_with_a_child_that_died_may_write_files(begin: Begin, tmp_path: Path) -> None:
+    points = tmp_path / "one" / "checkpoint" / "fail-points"
+    points.mkdir(parents=True)
+    session = begin()
+    session.run("g = (n for n in [1, 2, 3])\nnext(g)\nx = []\ndef add():\n    x.append(1)")
+    (points / "forked-save-half").touch()
+    session.run(BIG)
+    while (points / "forked-save-half").exists():
+        time.sleep(0.01)
+    session.run("add()\nopen('f.txt', 'w').write('1')")
+    session.settle()
+    assert session.states[-1]["earlier"] != []
+    assert {"g"}.isdisjoint(session.states[-1]["cell"]["accessed"])
+    assert {"add", "x"} <= set(session.states[-1]["cell"]["accessed"])
+    assert session.again().report["recomputed"] == ["g"]
+    assert session.show("(next(g), x)") == "(2, [1])"
 
 
 def test_a_kernel_that_dies_takes_its_child_along(session: SavedSession) -> None:

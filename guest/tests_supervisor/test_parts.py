@@ -315,9 +315,9 @@ def test_what_somebody_may_still_write_to_is_replaced_by_a_copy_before_a_sandbox
     (folder / "7-0123456789ab-0.segment").symlink_to(layout)
     os.mkfifo(folder / "8-0123456789ab-0.segment")
     before = {file: file.stat().st_ino for file in (open_, mapped, closed, own)}
-    with open_.open("r+b") as writer, own.open("r+b"), mapped.open("r+b") as file:
-        memory = mmap.mmap(file.fileno(), 0)
-        file.close()
+    with open_.open("r+b") as writer, own.open("r+b"), mapped.open("r+b") as third:
+        memory = mmap.mmap(third.fileno(), 0)
+        third.close()
         for path in before:
             path.chmod(0o444)
         settle(str(layout / "checkpoint"))

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any, NamedTuple
 
+from nl2code_guest.checkpoint.bindings import variables
 from nl2code_guest.checkpoint.quota import Quota
 from nl2code_guest.checkpoint.saved_state import FORMAT, CellRecord, SavedState, encode_state
 from nl2code_guest.checkpoint.segments import SegmentWriter
 from nl2code_guest.checkpoint.serialise import serialise
+from nl2code_guest.checkpoint.touched import touched_together
 from nl2code_guest.checkpoint.versions import versions_of
 from nl2code_guest.checkpoint.workspace_index import Index
 
@@ -77,6 +79,7 @@ class SaveWork(NamedTuple):
             result = serialise(self.names, self.namespace, saved, str(k), writer, limited, self.everything)
             if writer.bytes_put:
                 writer.commit()
+        cells = touched_together(self.cells, variables(self.namespace), saved, result)
         dropped = self.parts - result.unchanged
         modules = {**self._kept(saved.modules), **result.modules}
         full = saved.wants_full
@@ -92,8 +95,8 @@ class SaveWork(NamedTuple):
             "modules": modules,
             "refused": {**self._kept(saved.refused), **result.refused},
             "versions": versions_of(needed),
-            "cell": self.cells[-1],
-            "earlier": self.cells[:-1],
+            "cell": cells[-1],
+            "earlier": cells[:-1],
         }
         if full:
             delta["workspace"] = {"full": True, "entries": dict(self.files), "removed": []}

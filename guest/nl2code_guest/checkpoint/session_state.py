@@ -35,7 +35,7 @@ from nl2code_guest.checkpoint.segments import SegmentWriter
 from nl2code_guest.checkpoint.settings import Settings
 from nl2code_guest.checkpoint.steady import SteadyGround
 from nl2code_guest.checkpoint.tidying import Tidying
-from nl2code_guest.checkpoint.touched import Touched, to_look_at, touched_by
+from nl2code_guest.checkpoint.touched import LATER, Touched, to_look_at, touched_by
 from nl2code_guest.checkpoint.workspace_files import WorkspaceFiles
 from nl2code_guest.checkpoint.workspace_index import Index
 
@@ -168,7 +168,8 @@ class SessionState(KernelState):
         waiting = self._look(unsure)
         # A cell that is not noted would be missing from the next state.
         assigned = tuple(sorted(waiting.rebound.assigned))
-        self._cells.append(CellRecord(k, code, assigned, (EVERYTHING,), ms, tool_calls, False))
+        accessed = EVERYTHING if waiting.threads else LATER
+        self._cells.append(CellRecord(k, code, assigned, (accessed,), ms, tool_calls, False))
         # Only now can it fail: the next save knows of this cell.
         self._capture_workspace(k)
         if self._fork is None:
@@ -194,8 +195,10 @@ class SessionState(KernelState):
             touched = touched_by(cell.code, f"<cell {cell.k}>", rebound, self._bindings, threads, self._saved)
         except Exception:
             touched = Touched(rebound.assigned, rebound.deleted, frozenset((EVERYTHING,)))
-        # What an unsaved cell has defined leads to names that are not known yet.
-        accessed = touched.accessed if len(self._cells) == 1 else frozenset((EVERYTHING,))
+        if len(self._cells) > 1:
+            # What an unsaved cell has defined leads to names that are not known yet.
+            return self._run(self._work((EVERYTHING,), touched.assigned | touched.deleted))
+        accessed = touched.accessed
         # Nobody knows what these share with others, so whatever a cell does may have changed them.
         opaque = (name for name, refused in self._saved.refused.items() if EVERYTHING in refused.mentions)
         self._cells[-1] = cell._replace(accessed=tuple(sorted({*accessed, *opaque})))

@@ -7,12 +7,16 @@ that of the session.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any, NamedTuple
+from collections.abc import Collection, Iterable
+from typing import Any, Final, NamedTuple
 
 from nl2code_guest.checkpoint.bindings import Bindings, Rebound, variables
 from nl2code_guest.checkpoint.reachability import EVERYTHING, closure, names_in_cell
-from nl2code_guest.checkpoint.saved_state import SavedState
+from nl2code_guest.checkpoint.saved_state import CellRecord, SavedState
+from nl2code_guest.checkpoint.serialise import Serialised
+
+#: Stands among the accessed names of a cell that ended while what came before it was not saved: its state will tell.
+LATER: Final = "?"
 
 
 class Touched(NamedTuple):
@@ -38,6 +42,37 @@ def touched_by(code: str, name: str, rebound: Rebound, bindings: Bindings, threa
     if EVERYTHING in used:
         return Touched(assigned, deleted, frozenset((EVERYTHING,)))
     return Touched(assigned, deleted, frozenset(name for name in used if name in bindings or name in deleted))
+
+
+def touched_together(
+    cells: list[CellRecord], present: Collection[str], saved: SavedState, result: Serialised
+) -> list[CellRecord]:
+    """The cells of one state with what they accessed, where only that state tells: what one defines, the next may use.
+
+    Args:
+        present: The variables after them.
+        result: What they came to.
+    """
+    if not any(LATER in cell.accessed for cell in cells):
+        return cells
+    names = {name for cell in cells for name in (*names_in_cell(cell.code, f"<cell {cell.k}>"), *cell.assigned)}
+    now = {name: component for component in result.components for name in component.names}
+    before = _reach(saved)
+
+    def reach(name: str) -> Iterable[str]:
+        yield from before(name)
+        if (component := now.get(name)) is not None:
+            yield from (*component.names, *component.needs, *component.mentions)
+        if (refused := result.refused.get(name)) is not None:
+            yield from (*refused.mentions, *refused.shares)
+
+    used = closure(names, reach)
+    opaque = {name for name, refused in {**saved.refused, **result.refused}.items() if EVERYTHING in refused.mentions}
+    accessed: tuple[str, ...] = (EVERYTHING,)
+    if EVERYTHING not in used:
+        known = saved.components.by_name.keys() | saved.refused.keys() | saved.modules.keys() | set(present)
+        accessed = tuple(sorted((used & known) | opaque))
+    return [cell._replace(accessed=accessed) if LATER in cell.accessed else cell for cell in cells]
 
 
 def to_look_at(
