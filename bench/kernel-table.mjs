@@ -27,6 +27,6 @@ export function kernelTable({ floor, small, num, mixed, growth, flat, rivals }) 
   rows.push([`store growth, ${growth.cells} cells`, `${growth.ratio.toFixed(2)}×`, `${(growth.storeBytes / 2 ** 20).toFixed(1)} MiB`, '≤ 1.2×', '']);
   row('cell that makes two variables, first hundred', flat.first);
   row(`  the same, last hundred of ${flat.cells}`, flat.last);
-  rows.push(['  last ÷ first hundred, p50', `${flat.ratio.toFixed(2)}×`, flat.p50ByHundred.map((value) => value.toFixed(1)).join(' '), 'flat', '']);
+  rows.push(['  last ÷ first hundred, p50', `${flat.ratio.toFixed(2)}×`, '', 'flat', `by hundreds ${flat.p50ByHundred.map((value) => value.toFixed(1)).join(' ')} ms`]);
   for (const [name, p50, p95, target, others] of rows) console.log(`${name.padEnd(46)}${p50.padEnd(12)}${p95.padEnd(20)}${target.padEnd(16)}${others}`);
 }
