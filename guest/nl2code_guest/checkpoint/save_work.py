@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any, NamedTuple
 
-from nl2code_guest.checkpoint.bindings import variables
 from nl2code_guest.checkpoint.quota import Quota
 from nl2code_guest.checkpoint.saved_state import FORMAT, CellRecord, SavedState, encode_state
 from nl2code_guest.checkpoint.segments import SegmentWriter
@@ -79,7 +78,7 @@ class SaveWork(NamedTuple):
             result = serialise(self.names, self.namespace, saved, str(k), writer, limited, self.everything)
             if writer.bytes_put:
                 writer.commit()
-        cells = touched_together(self.cells, variables(self.namespace), saved, result)
+        cells = touched_together(self.cells, self.namespace, saved, result)
         dropped = self.parts - result.unchanged
         modules = {**self._kept(saved.modules), **result.modules}
         full = saved.wants_full

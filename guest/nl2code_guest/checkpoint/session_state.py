@@ -35,7 +35,7 @@ from nl2code_guest.checkpoint.segments import SegmentWriter
 from nl2code_guest.checkpoint.settings import Settings
 from nl2code_guest.checkpoint.steady import SteadyGround
 from nl2code_guest.checkpoint.tidying import Tidying
-from nl2code_guest.checkpoint.touched import LATER, Touched, to_look_at, touched_by
+from nl2code_guest.checkpoint.touched import LATER, Touched, opaque, to_look_at, touched_by
 from nl2code_guest.checkpoint.workspace_files import WorkspaceFiles
 from nl2code_guest.checkpoint.workspace_index import Index
 
@@ -190,20 +190,18 @@ class SessionState(KernelState):
         """Saves the newest cell, and those before it that are in no state yet."""
         assert self._bindings is not None
         rebound, threads, unsure = waiting
+        anew = rebound.assigned | rebound.deleted
+        if len(self._cells) > 1:
+            # What an unsaved cell has defined leads to names that are not known yet.
+            return self._run(self._work((EVERYTHING,), anew))
         cell = self._cells[-1]
         try:
             touched = touched_by(cell.code, f"<cell {cell.k}>", rebound, self._bindings, threads, self._saved)
         except Exception:
             touched = Touched(rebound.assigned, rebound.deleted, frozenset((EVERYTHING,)))
-        if len(self._cells) > 1:
-            # What an unsaved cell has defined leads to names that are not known yet.
-            return self._run(self._work((EVERYTHING,), touched.assigned | touched.deleted))
         accessed = touched.accessed
-        # Nobody knows what these share with others, so whatever a cell does may have changed them.
-        opaque = (name for name, refused in self._saved.refused.items() if EVERYTHING in refused.mentions)
-        self._cells[-1] = cell._replace(accessed=tuple(sorted({*accessed, *opaque})))
-        look_at = (EVERYTHING,) if unsure else accessed
-        return self._run(self._work(look_at, touched.assigned | touched.deleted))
+        self._cells[-1] = cell._replace(accessed=tuple(sorted(accessed | opaque(self._saved.refused))))
+        return self._run(self._work((EVERYTHING,) if unsure else accessed, anew))
 
     def _capture_workspace(self, k: int) -> None:
         with SegmentWriter(self._segments_folder, k, self._durable, self._quota) as writer:

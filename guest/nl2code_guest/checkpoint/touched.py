@@ -7,12 +7,12 @@ that of the session.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
 from nl2code_guest.checkpoint.bindings import Bindings, Rebound, variables
 from nl2code_guest.checkpoint.reachability import EVERYTHING, closure, names_in_cell
-from nl2code_guest.checkpoint.saved_state import CellRecord, SavedState
+from nl2code_guest.checkpoint.saved_state import CellRecord, RefusedVariable, SavedState
 from nl2code_guest.checkpoint.serialise import Serialised
 
 #: Stands among the accessed names of a cell that ended while what came before it was not saved: its state will tell.
@@ -45,12 +45,12 @@ def touched_by(code: str, name: str, rebound: Rebound, bindings: Bindings, threa
 
 
 def touched_together(
-    cells: list[CellRecord], present: Collection[str], saved: SavedState, result: Serialised
+    cells: list[CellRecord], namespace: dict[str, Any], saved: SavedState, result: Serialised
 ) -> list[CellRecord]:
     """The cells of one state with what they accessed, where only that state tells: what one defines, the next may use.
 
     Args:
-        present: The variables after them.
+        namespace: As it is after them.
         result: What they came to.
     """
     if not any(LATER in cell.accessed for cell in cells):
@@ -67,12 +67,18 @@ def touched_together(
             yield from (*refused.mentions, *refused.shares)
 
     used = closure(names, reach)
-    opaque = {name for name, refused in {**saved.refused, **result.refused}.items() if EVERYTHING in refused.mentions}
     accessed: tuple[str, ...] = (EVERYTHING,)
     if EVERYTHING not in used:
-        known = saved.components.by_name.keys() | saved.refused.keys() | saved.modules.keys() | set(present)
-        accessed = tuple(sorted((used & known) | opaque))
+        known = (
+            saved.components.by_name.keys() | saved.refused.keys() | saved.modules.keys() | set(variables(namespace))
+        )
+        accessed = tuple(sorted((used & known) | opaque({**saved.refused, **result.refused})))
     return [cell._replace(accessed=accessed) if LATER in cell.accessed else cell for cell in cells]
+
+
+def opaque(refused: Mapping[str, RefusedVariable]) -> set[str]:
+    """Those of which nobody knows what they share with others, so whatever a cell does may have changed them."""
+    return {name for name, variable in refused.items() if EVERYTHING in variable.mentions}
 
 
 def to_look_at(
